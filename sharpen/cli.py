@@ -1,0 +1,326 @@
+"""The command line: `sharpen COMMAND …`, built from the same frozen dataclasses as the library.
+
+With `--json` one object goes to standard output; all else goes to standard error. The user's faults
+end with one line and code 2, an interruption with 130.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from .errors import UserError
+from .progress import say
+from .train import Train
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every command that runs a model needs."""
+
+    model: str = "tiny"
+    """`tiny`, a folder or a hub id."""
+    tasks: str = "digits:200"
+    """`shapes:N`, `digits:N` or a file of tasks."""
+    seed: int = 0
+    eval_samples: int = 8
+    """Attempts a task for sampled accuracy and pass@k."""
+    max_bad: float = 0.0
+    """Share of a file's rows that may be unusable; they are left out and named."""
+    json: bool = False
+    """Print one machine-readable object on standard output."""
+
+
+@dataclass(frozen=True)
+class RunOptions(Common):
+    """Improve a model by a method: `sharpen run METHOD …`; the same command again goes on where it stopped."""
+
+    out: Path = Path("runs/run")
+    """The run's folder."""
+    rounds: int = 3
+    test: str = ""
+    """Unseen tasks to measure on; empty takes the world's test split, or holds out a tenth of a file's tasks."""
+    train: Train = field(default_factory=Train)
+
+
+@dataclass(frozen=True)
+class EvalOptions(Common):
+    """Measure a model: greedy, sampled, pass@k, majority@k, blind."""
+
+    out: Path = Path("runs/eval")
+    split: Literal["train", "test"] = "test"
+    """Which split of a world."""
+    against: str = ""
+    """Another model to measure on the same tasks, paired."""
+
+
+@dataclass(frozen=True)
+class CompareOptions(RunOptions):
+    """Run methods from the same base on the same tasks with several seeds: `sharpen compare METHOD METHOD …`."""
+
+    out: Path = Path("runs/compare")
+    seeds: int = 3
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Base model, ReST-EM and VISTA-SFT on the same tasks, with a report: the first thing to run."""
+
+    out: Path = Path("runs/demo")
+    tasks: int = 150
+    """Questions of each of the two worlds to learn from."""
+    test: int = 200
+    """Unseen questions of each to measure on."""
+    rounds: int = 2
+    seed: int = 0
+    report: Path = Path("report.html")
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class ShowOptions:
+    """Show what a run folder holds."""
+
+    folder: tyro.conf.Positional[Path]
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """List methods and worlds."""
+
+    json: bool = False
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    commands: dict[str, Callable[[Sequence[str]], object]] = {
+        "demo": demo_command,
+        "run": improve_command,
+        "eval": eval_command,
+        "compare": compare_command,
+        "show": show_command,
+        "list": list_command,
+    }
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    name, *rest = arguments
+    try:
+        if name not in commands:
+            raise UserError(f"there is no command {name!r}; choose one of: {', '.join(commands)}")
+        commands[name](rest)
+    except UserError as error:
+        say(f"sharpen: {error}")
+        return 2
+    except KeyboardInterrupt:
+        say(f"\nsharpen: interrupted; nothing finished is lost, go on with: sharpen {shlex.join(arguments)}")
+        return 130
+    return 0
+
+
+USAGE = """sharpen COMMAND …: make a vision-language model reason better from its own attempts
+
+  demo                  base model, ReST-EM and VISTA on the tiny model, with a report
+  run METHOD            improve a model: --model M --tasks T --out DIR --rounds N
+  eval                  measure a model: --model M --tasks T
+  compare METHOD …      methods from the same base, on the same tasks, over seeds
+  show DIR              what a run folder holds
+  list                  methods and worlds
+
+`sharpen COMMAND --help` names every option."""
+
+
+def parse(kind: Any, command: str, arguments: Sequence[str]) -> Any:
+    """Turn arguments into a frozen dataclass; tyro prints a wrong option's message and leaves with 2."""
+    return tyro.cli(kind, prog=f"sharpen {command}", args=list(arguments))
+
+
+def emit(value: object, wanted: bool) -> None:
+    """Print a result as JSON on standard output where it is wanted."""
+    if wanted:
+        print(json.dumps(value, indent=1))
+
+
+def improve_command(arguments: Sequence[str]) -> None:
+    """`sharpen run METHOD …`."""
+    from . import methods, setup
+    from .improve import improve
+
+    names, rest = leading_names(arguments)
+    if len(names) != 1:
+        raise UserError(f"sharpen run takes one method, not {len(names)}; choose one of: {', '.join(methods.names())}")
+    kind = methods.find(names[0])
+    settings = ("method", tyro.conf.OmitArgPrefixes[kind], field(default_factory=kind))
+    both = make_dataclass("Options", [settings], bases=(RunOptions,), frozen=True)
+    both.__doc__ = RunOptions.__doc__
+    options = parse(both, f"run {names[0]}", rest)
+    tasks, test = setup.train_and_test(options.tasks, options.test, options.rounds, options.max_bad)
+    model = setup.model(options.model)
+    done = improve(
+        options.method,
+        model,
+        tasks,
+        rounds=options.rounds,
+        out=options.out,
+        test=test,
+        settings=options.train,
+        seed=options.seed,
+        samples=options.eval_samples,
+        manifest=setup.manifest(["run", *arguments], options, model.identity, [*tasks, *test]),
+    )
+    head = {"method": names[0], "model": options.model, "tasks": options.tasks, "seed": options.seed}
+    emit({**head, **done.as_dict()}, options.json)
+
+
+def eval_command(arguments: Sequence[str]) -> None:
+    """`sharpen eval`."""
+    from . import setup
+    from .evaluate import difference, evaluate
+    from .rounds import describe, span
+    from .run import Run
+    from .store import Store
+
+    options: EvalOptions = parse(EvalOptions, "eval", arguments)
+    tasks = setup.labelled(options.tasks, options.split, options.max_bad)
+    models = [setup.model(name) for name in (options.model, options.against) if name]
+    with Store(options.out) as store:
+        store.write_manifest(setup.manifest(["eval", *arguments], options, models[0].identity, tasks))
+        store.add_tasks(tasks)
+        store.begin("collect", 0)
+        found = [
+            evaluate(Run({"policy": m}, store, seed=options.seed, scope="eval"), tasks, samples=options.eval_samples)
+            for m in models
+        ]
+        store.set_round(0, found[0].as_dict())
+    for model, measured in zip(models, found, strict=True):
+        say(model.name)
+        for line in describe(measured):
+            say(f"  {line}")
+    result = {"model": options.model, "tasks": options.tasks, "seed": options.seed, **found[0].as_dict()}
+    if options.against:
+        pairs = {c: difference(found[0].per_task[c], found[1].per_task[c]) for c in ("greedy", "sampled", "blind")}
+        for column, pair in pairs.items():
+            p = "unknown" if pair.p is None else f"{pair.p:.2g}"
+            say(f"{options.model} - {options.against}, {column}: {span(pair.difference)}, p = {p}")
+        result["against"] = {
+            "model": options.against,
+            **found[1].as_dict(),
+            "difference": {c: {**d.difference.as_dict(), "p": d.p} for c, d in pairs.items()},
+        }
+    emit(result, options.json)
+
+
+def compare_command(arguments: Sequence[str]) -> None:
+    """`sharpen compare METHOD …`."""
+    from . import methods, setup
+    from .compare import compare
+
+    names, rest = leading_names(arguments)
+    chosen = {name: methods.find(name)() for name in names}
+    if len(chosen) < len(names):
+        raise UserError(f"{', '.join(names)} names a method twice; name each once")
+    if not chosen and "--help" not in rest:
+        raise UserError(f"sharpen compare takes methods by name; choose from: {', '.join(methods.names())}")
+    options: CompareOptions = parse(CompareOptions, "compare METHOD …", rest)
+    tasks, test = setup.train_and_test(options.tasks, options.test, options.rounds, options.max_bad)
+    model = setup.model(options.model)
+    found = compare(
+        chosen,
+        model,
+        tasks,
+        test,
+        seeds=range(options.seed, options.seed + options.seeds),
+        rounds=options.rounds,
+        out=options.out,
+        settings=options.train,
+        samples=options.eval_samples,
+        manifest=setup.manifest(["compare", *arguments], options, model.identity, [*tasks, *test]),
+    )
+    emit({"model": options.model, "tasks": options.tasks, **found.as_dict()}, options.json)
+    if not options.json:
+        print(found.table())
+
+
+def demo_command(arguments: Sequence[str]) -> None:
+    """`sharpen demo`."""
+    from .demo import demo
+
+    options: DemoOptions = parse(DemoOptions, "demo", arguments)
+    text, result = demo(
+        options.out,
+        options.tasks,
+        options.test,
+        options.rounds,
+        options.seed,
+        options.report,
+        ["demo", *arguments],
+    )
+    emit(result, options.json)
+    if not options.json:
+        print(text)
+
+
+def show_command(arguments: Sequence[str]) -> None:
+    """`sharpen show DIR`."""
+    from .rounds import table
+    from .store import Store
+
+    options: ShowOptions = parse(ShowOptions, "show", arguments)
+    if not (options.folder / "ledger.db").exists():
+        raise UserError(f"{options.folder} is no run folder: it holds no ledger.db; give the --out of a run")
+    with Store(options.folder, read_only=True) as store:
+        rounds, timings = store.rounds(), store.timings()
+        timings.update(trainings(options.folder))
+    if options.json:
+        emit({"folder": str(options.folder), "rounds": rounds, "timings": timings}, True)
+        return
+    print(table({options.folder.name: rounds}))
+    for part, (seconds, tokens) in timings.items():
+        rate = f", {tokens / seconds:,.0f} tokens/s" if tokens else ""
+        print(f"{part}: {seconds:.1f} s{rate}")
+
+
+def trainings(folder: Path) -> dict[str, tuple[float, int]]:
+    """Return seconds and tokens, prompts included, of the optimiser in each round's training, from its record."""
+    found: dict[str, tuple[float, int]] = {}
+    for file in sorted(folder.glob("models/round-*/training.json")):
+        record = json.loads(file.read_text())
+        found[f"optimiser, {file.parent.name}"] = (record["seconds"], record["tokens"])
+    return found
+
+
+def list_command(arguments: Sequence[str]) -> None:
+    """`sharpen list`."""
+    from . import methods, worlds
+
+    options: ListOptions = parse(ListOptions, "list", arguments)
+    found = {name: methods.summary(name) for name in methods.names()}
+    if options.json:
+        emit({"methods": found, "worlds": list(worlds.NAMES)}, True)
+        return
+    print("methods")
+    for name, line in found.items():
+        print(f"  {name:12} {line}")
+    print(f"worlds\n  {', '.join(worlds.NAMES)}")
+
+
+def leading_names(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split the names before the first option from the rest; help is shown without a name, too."""
+    at = next((i for i, a in enumerate(arguments) if a.startswith("-")), len(arguments))
+    names = [a.replace("-", "_") for a in arguments[:at]]
+    if not names and ("--help" in arguments or "-h" in arguments):
+        names = ["vista"]
+    return names, list(arguments[at:])

@@ -1,0 +1,118 @@
+# pyright: strict
+"""Encoded bytes to RGB pixels. The bytes come from anywhere, so they are taken to be hostile."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ..errors import TaskError
+from ..types import Image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+MAX_PIXELS = 100_000_000
+"""Larger pictures are refused by their header: a few kilobytes can unpack to all memory (ours)."""
+
+# Raster formats only: Pillow would hand an EPS to Ghostscript, which runs programs.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+# Float, LAB and HSV pixels have no one reading as RGB; Pillow converts some of them to nonsense.
+MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "I")
+
+
+def decode(image: Image, max_side: int | None = None) -> Picture:
+    """Decode to 8-bit RGB, upright, transparency on white; of an animation the first frame.
+
+    16-bit grey is scaled to 8 bits. `max_side` in pixels shrinks the longer side to at most that,
+    keeping the aspect. Raises TaskError where the bytes cannot be read, are not those of the hash, are
+    no picture, are cut short, or hold more than 100 million pixels; ValueError where max_side < 1.
+    """
+    if max_side is not None and max_side < 1:
+        raise ValueError(f"max_side is {max_side}; give at least 1 pixel, or None for the full size")
+    with _opened(image) as picture:
+        rgb = _upright_rgb(picture)
+    scale = 1.0 if max_side is None else max_side / max(rgb.size)
+    if scale < 1:
+        from PIL.Image import Resampling
+
+        width, height = (max(1, round(side * scale)) for side in rgb.size)
+        rgb = rgb.resize((width, height), Resampling.LANCZOS)
+    return rgb
+
+
+def verify(image: Image) -> None:
+    """Raise TaskError where `decode` would; cheaper for JPEG, which is made at an eighth of its size."""
+    with _opened(image) as picture:
+        picture.draft("RGB", (1, 1))
+        _upright_rgb(picture)
+
+
+@contextmanager
+def _opened(image: Image) -> Generator[Picture]:
+    """Open within the limits; whatever goes wrong inside the block is this image's TaskError."""
+    from PIL import Image as pil
+
+    data = _bytes(image)
+    pil.init()
+    try:
+        formats = [name for name in FORMATS if name in pil.OPEN]
+        with pil.open(BytesIO(data), formats=formats) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise pil.DecompressionBombError(f"{width} x {height} pixels")
+            if picture.mode not in MODES and not picture.mode.startswith("I;16"):
+                raise TypeError(f"pixels of kind {picture.mode!r}")
+            yield picture
+    except (pil.DecompressionBombError, pil.DecompressionBombWarning) as error:
+        what = f"is larger than {MAX_PIXELS // 10**6} million pixels ({_line(error)}); shrink it first"
+        raise _refusal(image, what) from error
+    except pil.UnidentifiedImageError as error:
+        what = f"is none of {', '.join(FORMATS)}, or its header is broken; convert it or leave it out"
+        raise _refusal(image, what) from error
+    except Exception as error:  # a decoder fed hostile bytes raises anything: struct, zlib, index, memory
+        what = f"cannot be decoded ({_line(error)}); save it again as 8-bit PNG or JPEG, or leave it out"
+        raise _refusal(image, what) from error
+
+
+def _bytes(image: Image) -> bytes:
+    """Read the bytes; a file that changed after it was hashed would be another picture under this name."""
+    try:
+        data = image.read()
+    except OSError as error:
+        raise _refusal(image, f"cannot be read ({_line(error)}); restore it or leave it out") from error
+    if isinstance(image.source, Path) and hashlib.sha256(data).hexdigest() != image.sha256:
+        raise _refusal(image, "has changed since it was loaded; restore it or load the tasks again")
+    return data
+
+
+def _upright_rgb(picture: Picture) -> Picture:
+    """8-bit RGB of any mode in MODES; Pillow alone would cut 16-bit grey at 255, to white."""
+    from PIL import Image as pil
+    from PIL import ImageOps
+
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):
+        picture = picture.convert("I")
+        low, high = cast("tuple[int, int]", picture.getextrema())
+        if not 0 <= low <= high <= 65535:
+            raise TypeError(f"32-bit pixels from {low} to {high}")
+        return picture.point(lambda v: v * (1 / 257)).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = pil.new("RGBA", picture.size, "white")
+        picture = pil.alpha_composite(white, picture)
+    return picture.convert("RGB")
+
+
+def _refusal(image: Image, what: str) -> TaskError:
+    where = f" ({image.source})" if isinstance(image.source, Path) else ""
+    return TaskError(f"image {image.sha256[:12]}{where} {what}")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

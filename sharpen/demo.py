@@ -1,0 +1,62 @@
+"""The first thing to run: base model, ReST-EM and VISTA-SFT on the same tasks, and a report of what happened."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import setup
+from .evaluate import Evaluation
+from .improve import Improved, improve
+from .methods import find
+from .progress import say
+from .report.html import MethodResult, write_report
+from .report.traces import tell
+from .rounds import table
+
+if TYPE_CHECKING:
+    from .types import Task
+
+METHODS = ("rest_em", "vista")
+NAMES = {"rest_em": "ReST-EM", "vista": "VISTA-SFT"}
+
+
+def demo(
+    out: Path, train: int, test: int, rounds: int, seed: int, report: Path, command: Sequence[str]
+) -> tuple[str, dict[str, object]]:
+    """Improve the tiny model by both methods on both worlds; return a table in words and the figures."""
+    began = time.monotonic()
+    tasks = both_worlds(train, "train")
+    unseen = both_worlds(test, "test")
+    model = setup.model("tiny")
+    manifest = setup.manifest(command, {"seed": seed, "rounds": rounds}, model.identity, [*tasks, *unseen])
+    base: Evaluation | None = None
+    done: dict[str, Improved] = {}
+    for name in METHODS:
+        say(f"{NAMES[name]}: {rounds} rounds on {len(tasks)} tasks, measured on {len(unseen)} unseen ones")
+        folder = out / name
+        done[name] = improve(
+            find(name)(), model, tasks, rounds=rounds, out=folder, test=unseen, seed=seed, base=base, manifest=manifest
+        )
+        base = done[name].base
+    results = {
+        NAMES[name]: [base.as_dict() if base else {}, *(r.as_dict() for r in d.rounds)] for name, d in done.items()
+    }
+    traces = tell(model, tasks, out / "vista")
+    shown = [MethodResult(name, rows[0], rows[1:]) for name, rows in results.items()]
+    write_report(report, "sharpen demo", shlex.join(["sharpen", *command]), shown, traces)
+    seconds = time.monotonic() - began
+    text = f"{table(results)}\n\n{report} shows it with six traces; {seconds:.0f} s in all"
+    return text, {"methods": results, "report": str(report), "seconds": round(seconds, 1)}
+
+
+def both_worlds(n: int, split: str) -> list[Task]:
+    """Return n tasks of each world."""
+    return [
+        t
+        for name in ("digits", "shapes")
+        for t in setup.labelled(f"{name}:{n}", "test" if split == "test" else "train")
+    ]

@@ -1,0 +1,145 @@
+"""How good is a model: greedy pass@1, sampled pass@k, majority@k and the blind column, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from .answers import Grader, Verdict
+from .errors import UserError, require
+from .run import Run
+from .statistics import (
+    Interval,
+    Paired,
+    majority_at_k,
+    mean_over_tasks,
+    paired_difference,
+    pass_at_k,
+    proportion,
+)
+from .types import Group, Task
+from .views import blind
+
+SAMPLES = 8  # attempts a task for the sampled columns: ours
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One model on one set of tasks; `per_task` keeps what paired comparisons need, by task id."""
+
+    greedy: Interval
+    sampled: Interval
+    pass_at: Mapping[int, Interval]
+    majority_at: Mapping[int, Interval]
+    blind: Interval
+    unknown: int
+    """Greedy and sampled attempts that no mean counts: no verdict, or a prompt too long to be asked."""
+    by_kind: Mapping[str, Mapping[str, Interval]]
+    per_task: Mapping[str, Mapping[str, float]] = field(repr=False)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the figures for JSON, without the per-task ones."""
+        return {
+            "accuracy": self.greedy.as_dict(),
+            "sampled_accuracy": self.sampled.as_dict(),
+            "pass_at": {str(k): v.as_dict() for k, v in self.pass_at.items()},
+            "majority_at": {str(k): v.as_dict() for k, v in self.majority_at.items()},
+            "blind_accuracy": self.blind.as_dict(),
+            "unknown": self.unknown,
+            "by_kind": {kind: {name: v.as_dict() for name, v in row.items()} for kind, row in self.by_kind.items()},
+        }
+
+
+def evaluate(run: Run, tasks: Sequence[Task], *, samples: int = SAMPLES, grader: Grader | None = None) -> Evaluation:
+    """Measure the run's policy on labelled tasks.
+
+    An attempt that gives no answer counts as wrong: silence must not raise accuracy. Where the
+    grader cannot tell for its own reasons, or the prompt was too long, the attempt is in no mean and
+    is counted in `unknown`. Raises UserError for two tasks of one id, or less than one sample.
+    """
+    require(samples >= 1, "eval-samples", samples, "1 or more")
+    distinct(tasks)
+    grader = grader or Grader()
+    greedy = judge(grader, run.sample(tasks, 1, temperature=0.0))
+    sampled = judge(grader, run.sample(tasks, samples))
+    unseen = judge(grader, run.sample(tasks, 1, view=blind, temperature=0.0))
+    per_task = {"greedy": means(greedy), "sampled": means(sampled), "blind": means(unseen)}
+    counts = [(len(known), sum(known)) for row in sampled.values() if (known := settled(row))]
+    ks = sorted({k for k in (1, 2, 4, 8, 16, 32, 64) if k < samples} | {samples})
+    told = sum(len(settled(row)) for rows in (greedy, sampled) for row in rows.values())
+    return Evaluation(
+        greedy=once(per_task["greedy"]),
+        sampled=rate(list(per_task["sampled"].values())),
+        pass_at={k: rate([v for n, c in counts if (v := pass_at_k(n, c, k)) is not None]) for k in ks},
+        majority_at={k: rate([v for row in sampled.values() if (v := majority(row, k)) is not None]) for k in ks},
+        blind=once(per_task["blind"]),
+        unknown=len(tasks) * (1 + samples) - told,
+        by_kind=by_kind(tasks, per_task),
+        per_task=per_task,
+    )
+
+
+def distinct(tasks: Sequence[Task]) -> None:
+    """Raise UserError where two tasks share an id: their attempts could not be told apart."""
+    seen: set[str] = set()
+    for task in tasks:
+        if task.id in seen:
+            raise UserError(f"two tasks have the id {task.id!r}; give each one of its own, training and test together")
+        seen.add(task.id)
+
+
+def judge(grader: Grader, groups: Sequence[Group]) -> dict[str, list[Verdict]]:
+    """Return the verdicts of each task's attempts, by task id."""
+    verdicts = iter(grader.grade_all([(r.text, g.task) for g in groups for r in g.rollouts]))
+    return {g.task.id: [next(verdicts) for _ in g.rollouts] for g in groups}
+
+
+def settled(verdicts: Sequence[Verdict]) -> list[int]:
+    """Return 1 or 0 for each verdict that stands; no answer is a wrong one."""
+    return [int(v.outcome == "right") for v in verdicts if v.outcome != "unknown" or v.reason == "no_answer"]
+
+
+def means(rows: Mapping[str, Sequence[Verdict]]) -> dict[str, float]:
+    """Return each task's share of right attempts; tasks without a settled verdict are left out."""
+    return {task: sum(known) / len(known) for task, row in rows.items() if (known := settled(row))}
+
+
+def rate(values: Sequence[float]) -> Interval:
+    """Return the mean over tasks of a rate, its interval cut at 0 and 1."""
+    found = mean_over_tasks(values)
+    low, high = found.low, found.high
+    return replace(found, low=None if low is None else max(0.0, low), high=None if high is None else min(1.0, high))
+
+
+def majority(verdicts: Sequence[Verdict], k: int) -> float | None:
+    """Return the chance that a vote over k of a task's settled attempts is right; equal answers are equal texts."""
+    known = [v for v in verdicts if v.outcome != "unknown" or v.reason == "no_answer"]
+    answers = [v.found.strip().casefold() if v.found is not None else None for v in known]
+    return majority_at_k(answers, settled(known), k)
+
+
+def once(values: Mapping[str, float]) -> Interval:
+    """Return the accuracy of one attempt a task (Wilson interval)."""
+    return proportion(round(sum(values.values())), len(values))
+
+
+def by_kind(tasks: Sequence[Task], per_task: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Interval]]:
+    """Return greedy and sampled accuracy per kind of question, where tasks name their kind."""
+    kinds: dict[str, list[str]] = {}
+    for task in tasks:
+        if "kind" in task.meta:
+            kinds.setdefault(str(task.meta["kind"]), []).append(task.id)
+    greedy, sampled = per_task["greedy"], per_task["sampled"]
+    return {
+        kind: {
+            "accuracy": once({i: greedy[i] for i in ids if i in greedy}),
+            "sampled_accuracy": rate([sampled[i] for i in ids if i in sampled]),
+        }
+        for kind, ids in kinds.items()
+    }
+
+
+def difference(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Paired:
+    """Return ours - theirs over the tasks that both have values for, paired by task id."""
+    both = [task for task in ours if task in theirs]
+    return paired_difference([ours[t] for t in both], [theirs[t] for t in both])

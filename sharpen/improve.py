@@ -1,0 +1,150 @@
+"""The loop, once for all methods: collect, train, evaluate, next round."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from .errors import UserError
+from .evaluate import SAMPLES, Evaluation, distinct, evaluate
+from .examples import Examples
+from .methods import Method
+from .models.model import Model
+from .progress import say
+from .rounds import Round, announce, announce_events, span, summarise
+from .run import Run
+from .store import Store
+from .train import Train
+from .types import Task
+from .verbs import rollouts_of
+from .views import asked
+
+
+class Trainer(Protocol):
+    """What turns examples into the next model; `reference` gives log-probs of the starting one."""
+
+    def __call__(
+        self,
+        start: Model,
+        examples: Examples,
+        settings: Train,
+        folder: Path,
+        reference: Callable[[], Mapping[str, Sequence[float]]],
+        seed: int,
+    ) -> Model: ...
+
+
+@dataclass(frozen=True)
+class Improved:
+    """A finished run: the base model's evaluation, its rounds, and the last model."""
+
+    base: Evaluation | None
+    rounds: list[Round]
+    model: Model
+
+    def as_dict(self) -> dict[str, object]:
+        """Return base and rounds for JSON."""
+        base = self.base.as_dict() if self.base else None
+        return {"base": base, "rounds": [r.as_dict() for r in self.rounds]}
+
+
+def improve(
+    method: Method,
+    model: Model,
+    tasks: Sequence[Task],
+    *,
+    rounds: int,
+    out: Path | str,
+    test: Sequence[Task] = (),
+    settings: Train | None = None,
+    seed: int = 0,
+    samples: int = SAMPLES,
+    trainer: Trainer | None = None,
+    base: Evaluation | None = None,
+    manifest: Mapping[str, object] | None = None,
+) -> Improved:
+    """Improve a model by its own attempts, `rounds` times; the same call again goes on where it stopped.
+
+    `tasks` are learnt from, `test` is measured on, with `samples` attempts each (nothing where it is
+    empty); `out` is the run's folder. `base` spares measuring the base model where that is known;
+    `manifest` is written beside the ledger.
+    Raises UserError where there is no work, or a round has nothing to train on.
+    """
+    if rounds < 1 or not tasks:
+        raise UserError(f"{rounds} rounds on {len(tasks)} tasks is no work; give at least one of each")
+    if trainer is None:
+        from .train.trainer import train  # torch is needed from here on only
+
+        trainer = train
+    distinct([*tasks, *test])
+    with Store(Path(out)) as store:
+        store.write_manifest(manifest or {})
+        store.add_tasks([*tasks, *test])
+        loop = Loop(method, model, tasks, test, store, settings or Train(), seed, samples, trainer)
+        base = base or loop.measure(model, 0)
+        store.begin("collect", 1)
+        store.set_round(0, base.as_dict() if base else {})
+        current, done = model, list[Round]()
+        for number in range(1, rounds + 1):
+            say(f"round {number} of {rounds}")
+            current, result = loop.round(number, current)
+            done.append(result)
+    return Improved(base, done, current)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What stays the same from round to round."""
+
+    method: Method
+    base: Model
+    tasks: Sequence[Task]
+    test: Sequence[Task]
+    store: Store
+    settings: Train
+    seed: int
+    samples: int
+    trainer: Trainer
+
+    def round(self, number: int, current: Model) -> tuple[Model, Round]:
+        """Collect from the current model, train, measure."""
+        run = Run({"policy": current, "base": self.base}, self.store, seed=self.seed, round=number)
+        self.store.begin(run.scope, number)
+        examples = self.method.collect(run, self.tasks)
+        self.store.set_examples(number, examples)
+        tally = self.store.tally(number, len(self.tasks), len(examples))
+        announce(tally, self.store.events(run.scope, number))
+        if not examples:
+            raise UserError(
+                f"round {number}: none of {tally.attempts + tally.resumed} attempts at {tally.tasks} tasks became an "
+                f"example ({tally.correct} correct, {tally.unknown} unknown); give more or easier tasks or more samples"
+            )
+        role, start = ("base", self.base) if self.method.start == "base" else ("policy", current)
+        folder = self.store.folder / "models" / f"round-{number}"
+        began = time.monotonic()
+        trained = self.trainer(start, examples, self.settings, folder, lambda: logprobs(run, examples, role), self.seed)
+        self.store.add_timing("train", number, "train", time.monotonic() - began, 0)
+        result = summarise(self.store, number, tally, self.measure(trained, number))
+        self.store.set_round(number, result.as_dict())
+        return trained, result
+
+    def measure(self, model: Model, number: int) -> Evaluation | None:
+        """Evaluate a model on the test tasks, if there are any."""
+        if not self.test:
+            return None
+        run = Run({"policy": model}, self.store, seed=self.seed, round=number, scope="eval")
+        self.store.begin(run.scope, number)
+        found = evaluate(run, self.test, samples=self.samples)
+        announce_events(self.store.events(run.scope, number))
+        say(f"  accuracy {span(found.greedy)} greedy, {span(found.sampled)} sampled, {span(found.blind)} blind")
+        return found
+
+
+def logprobs(run: Run, examples: Examples, role: str) -> dict[str, tuple[float, ...]]:
+    """Read each attempt of the examples as its own task, with the model that training starts from."""
+    rollouts = rollouts_of(examples)
+    readings = run.read(rollouts, view=asked, model=role, top=1)
+    return {r.key: reading.logprobs for r, reading in zip(rollouts, readings, strict=True)}

@@ -1,0 +1,218 @@
+"""Any transformers image-text-to-text model whose family file exists, on CPU or one GPU.
+
+Each prompt is read once and its cache branched into the attempts; finished rows leave the batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging as transformers_logging
+
+from ..errors import ModelError
+from ..types import Image, Reading, Task
+from . import families
+from .decode import decode
+from .model import Prompt, Read, Write, Written
+from .reading import measure
+from .render import Renderer
+
+DEFAULT_MAX_TOKENS = 2048  # VISTA §4.1
+CPU_CACHE_BYTES = 2**30
+GPU_CACHE_SHARE = 0.5
+ROWS = 256
+"""Rows a batch decodes together on a CPU; more only makes the cache slower to walk."""
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+logging.getLogger("transformers").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A prompt and the response ids after it, as one sequence."""
+
+    prompt: Prompt
+    response: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.prompt.ids) + len(self.response)
+
+
+class HF:
+    """A model folder with its processor, weights and family; answers `write` and `read`."""
+
+    def __init__(self, folder: Path, name: str, *, dtype: str | None = None, device: str | None = None) -> None:
+        config = AutoConfig.from_pretrained(folder)
+        processor = AutoProcessor.from_pretrained(folder)
+        self.folder = folder
+        self.name = name
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        kind = getattr(torch, dtype) if dtype else torch.float32 if self.device.type == "cpu" else torch.bfloat16
+        self.family = families.find(config.model_type, processor, config)
+        self.net: Any = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=kind, use_safetensors=True, attn_implementation="sdpa"
+        )
+        self.net.to(self.device).eval()
+        stop = self.net.generation_config.eos_token_id
+        if stop is None:
+            raise ModelError(f"{name} names no end-of-turn token; set eos_token_id in its generation_config.json")
+        template = getattr(processor, "chat_template", None)
+        self.render = Renderer(processor.tokenizer, self.family, template, [stop] if isinstance(stop, int) else stop)
+        self.recommended: dict[str, Any] = read_settings(folder)
+        self._pixels: dict[str, dict[str, torch.Tensor]] = {}
+
+    @property
+    def identity(self) -> str:
+        """Hash of weights, tokenizer, processor settings and number format."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> str:
+        total = hashlib.sha256(str(self.net.dtype).encode())
+        for file in sorted(self.folder.iterdir()):
+            if file.suffix in {".safetensors", ".json", ".jinja", ".model", ".txt"} and file.name not in {
+                SETTINGS,
+                DONE,
+            }:
+                with file.open("rb") as data:
+                    total.update(file.name.encode() + hashlib.file_digest(data, "sha256").digest())
+        return total.hexdigest()
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Ids that end a turn, as the generation configuration names them."""
+        return self.render.stop_ids
+
+    @property
+    def layers(self) -> int:
+        """Number of decoder layers."""
+        return int(self.decoder.config.num_hidden_layers)
+
+    @property
+    def context(self) -> int:
+        """Most tokens the position encoding was made for."""
+        return int(self.decoder.config.max_position_embeddings)
+
+    @property
+    def max_tokens(self) -> int:
+        """New tokens an attempt may have: what the model's folder recommends, else the paper's 2,048."""
+        return int(self.recommended.get("max_tokens", DEFAULT_MAX_TOKENS))
+
+    @property
+    def decoder(self) -> Any:
+        """The language model without its head."""
+        return self.net.get_decoder()
+
+    def prompt(self, task: Task) -> Prompt:
+        """Return the ids and spans before the response."""
+        return self.render.prompt(task)
+
+    def write(self, requests: Sequence[Write]) -> Iterator[Written]:
+        """Yield attempts as they finish; the longest prompts first, so that memory runs out early or never."""
+        sizes = [(_standing(r) + r.sampling.max_tokens, len(r.attempts)) for r in requests]
+        for alike in _alike([(r.sampling.temperature, r.sampling.top_p, r.sampling.top_k) for r in requests]):
+            order = sorted(alike, key=lambda i: -_standing(requests[i]))
+            for batch in self._batches(order, sizes):
+                for at, attempt, part, finish, texts in decode(self, [requests[i] for i in batch]):
+                    yield Written(batch[at], attempt, part, finish, texts)
+
+    def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
+        """Yield readings; rows of like length share a pass."""
+        sizes = [(len(r.prompt.ids) + len(r.ids), 1) for r in requests]
+        for alike in _alike([(r.layers, r.top) for r in requests]):
+            order = sorted(alike, key=lambda i: -sizes[i][0])
+            for batch in self._batches(order, sizes):
+                rows = [Row(requests[i].prompt, requests[i].ids) for i in batch]
+                first = requests[batch[0]]
+                yield from zip(batch, measure(self, rows, first.layers, first.top), strict=True)
+
+    def inputs(self, rows: Sequence[Row], *, left: bool = False) -> dict[str, torch.Tensor]:
+        """Return padded ids, mask and positions of (rows, length), with the images of the rows in order."""
+        side = "left" if left else "right"
+        ids = [torch.tensor(r.prompt.ids + r.response) for r in rows]
+        mask = pad_sequence([torch.ones_like(i) for i in ids], batch_first=True, padding_side=side)
+        made = {
+            "input_ids": pad_sequence(ids, batch_first=True, padding_side=side),
+            "attention_mask": mask,
+            # Some families count positions from the left edge unless told otherwise.
+            "position_ids": (mask.cumsum(-1) - 1).clamp(min=0),
+        }
+        made.update(self.pixels([image for r in rows for image in r.prompt.task.images]))
+        return {name: tensor.to(self.device) for name, tensor in made.items()}
+
+    def pixels(self, images: Sequence[Image]) -> dict[str, torch.Tensor]:
+        """Return the tensors of images in order, each decoded and resized once while it is in use."""
+        new = {i.sha256: i for i in images if i.sha256 not in self._pixels}
+        if len(self._pixels) + len(new) > 2 * ROWS:
+            self._pixels.clear()
+            new = {i.sha256: i for i in images}
+        for sha, image in new.items():
+            self._pixels[sha] = self.family.inputs([image])
+        parts = [self._pixels[i.sha256] for i in images]
+        return {name: torch.cat([p[name] for p in parts]) for name in parts[0]} if parts else {}
+
+    def head(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return float32 logits of (…, vocabulary) with image placeholders ruled out."""
+        logits = self.net.get_output_embeddings()(hidden).float()
+        logits[..., list(self.render.banned)] = -torch.inf
+        return logits
+
+    def _batches(self, order: Sequence[int], sizes: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
+        """Split (tokens, rows) sizes into batches whose caches fit in memory and whose rows are not too many."""
+        budget = self._token_budget()
+        batch: list[int] = []
+        rows = longest = 0
+        for i in order:
+            tokens, count = sizes[i]
+            full = rows + count > ROWS if self.device.type == "cpu" else False
+            if batch and (full or max(longest, tokens) * (rows + count) > budget):
+                yield batch
+                batch, rows, longest = [], 0, 0
+            batch.append(i)
+            rows, longest = rows + count, max(longest, tokens)
+        if batch:
+            yield batch
+
+    def _token_budget(self) -> int:
+        config = self.decoder.config
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * width * self.net.dtype.itemsize
+        if self.device.type == "cpu":
+            return CPU_CACHE_BYTES // per_token
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return int(free * GPU_CACHE_SHARE) // per_token
+
+
+SETTINGS = "sharpen.json"
+"""File in a model's folder with the settings recommended for it; not part of its identity."""
+DONE = "training.json"
+"""File in a trained model's folder with what it was trained on; written last, not part of its identity."""
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Return a model's recommended settings; empty where it has none."""
+    file = folder / SETTINGS
+    return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def _alike(kinds: Sequence[Hashable]) -> list[list[int]]:
+    """Return the positions of equal kinds together: what may share a batch."""
+    found: dict[Hashable, list[int]] = {}
+    for at, kind in enumerate(kinds):
+        found.setdefault(kind, []).append(at)
+    return list(found.values())
+
+
+def _standing(request: Write) -> int:
+    return len(request.prompt.ids) + sum(map(len, request.given))

@@ -1,0 +1,124 @@
+"""The protocol every backend answers: `write` (sample, continue, judge, propose) and `read` (measure).
+
+A backend yields results as they finish, so that the caller can record each one at once; it may
+work in any order. What it cannot do it refuses with `errors.Unsupported`, naming what can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import require
+from ..types import Finish, Part, Reading, Task
+
+SYSTEM, IMAGE, QUESTION = 0, 1, 2
+"""Codes of prompt spans: before the user's content, image placeholders, and the rest (VISTA §VAS)."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A task as shown, as token ids with image placeholders expanded; `spans[i]` is the span code of `ids[i]`."""
+
+    task: Task
+    ids: tuple[int, ...]
+    spans: bytes
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn; temperature 0 is greedy."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_tokens: int = 2048  # §4.1 of VISTA
+
+    def __post_init__(self) -> None:
+        require(self.temperature >= 0, "temperature", self.temperature, "0 (greedy) or more")
+        require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0 and at most 1")
+        require(self.top_k >= 0, "top-k", self.top_k, "0 (all) or more")
+        require(self.max_tokens >= 1, "max-tokens", self.max_tokens, "1 or more")
+
+
+@dataclass(frozen=True)
+class Write:
+    """Continue `given` after the prompt, once per entry of `attempts`.
+
+    `seed` addresses the draws: attempt a draws from a generator keyed by (seed, a), whatever else
+    is in the batch. `given` holds one run of ids per part that stands already.
+    """
+
+    prompt: Prompt
+    sampling: Sampling
+    seed: int
+    attempts: tuple[int, ...]
+    given: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """One finished attempt: the new part, and the texts of the given parts before it."""
+
+    request: int
+    attempt: int
+    part: Part
+    finish: Finish
+    given_texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """Measure the response `ids` after the prompt, with attention shares of these layers."""
+
+    prompt: Prompt
+    ids: tuple[int, ...]
+    layers: tuple[int, ...] = ()
+    top: int = 5
+
+
+class Model(Protocol):
+    """A vision-language model behind any engine."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hash of the weights and of the processor and pixel settings: what makes its attempts its own."""
+        ...
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Ids that end a turn."""
+        ...
+
+    @property
+    def layers(self) -> int:
+        """Number of decoder layers whose attention `read` can report; 0 if none."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Most tokens, prompt and response together, that the model can hold."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Most new tokens that an attempt may usefully have, the model's own recommendation."""
+        ...
+
+    def prompt(self, task: Task) -> Prompt:
+        """Return the ids and spans that `write` and `read` put before the response."""
+        ...
+
+    def write(self, requests: Sequence[Write]) -> Iterator[Written]:
+        """Yield one `Written` per request and attempt, as they finish."""
+        ...
+
+    def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
+        """Yield (request index, reading), as they finish."""
+        ...

@@ -1,0 +1,69 @@
+"""Attempts and readings as compressed numbers: what the ledger stores, and never a pickled object."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .types import Image, Part, Reading
+
+
+def pack_parts(parts: Sequence[Part]) -> bytes:
+    """Pack an attempt's parts; `unpack_parts` gives them back equal."""
+    head = [
+        {"by": p.by, "text": p.text, "ids": len(p.ids), "logprobs": p.logprobs is not None,
+         "image": p.image.sha256 if p.image else None}
+        for p in parts
+    ]  # fmt: skip
+    numbers = b"".join(array("i", p.ids).tobytes() + array("f", p.logprobs or ()).tobytes() for p in parts)
+    return zlib.compress(json.dumps(head).encode() + b"\n" + numbers, 1)
+
+
+def unpack_parts(blob: bytes, images: Path) -> tuple[Part, ...]:
+    """Undo `pack_parts`; pictures lie in the folder `images` under their hash."""
+    head, _, numbers = zlib.decompress(blob).partition(b"\n")
+    parts: list[Part] = []
+    for said in json.loads(head):
+        ids, numbers = _take("i", said["ids"], numbers)
+        logprobs, numbers = _take("f", said["ids"] if said["logprobs"] else 0, numbers)
+        image = Image(said["image"], images / said["image"]) if said["image"] else None
+        drawn = tuple(logprobs) if said["logprobs"] else None
+        parts.append(Part(tuple(ids), said["text"], said["by"], drawn, image))
+    return tuple(parts)
+
+
+def pack_reading(reading: Reading) -> bytes:
+    """Pack a reading; floats are kept as the float32 they were measured in."""
+    r = reading
+    width = len(r.top[0]) if r.top else 0
+    head = json.dumps({"tokens": len(r.logprobs), "top": width, "layers": list(r.attention)}).encode()
+    shares = [v for spans in r.attention.values() for triple in spans for v in triple]
+    ids = [i for row in r.top for i in row]
+    floats = array("f", [*r.logprobs, *r.entropy, *shares])
+    return zlib.compress(head + b"\n" + array("i", [*r.rank, *ids]).tobytes() + floats.tobytes(), 1)
+
+
+def unpack_reading(blob: bytes) -> Reading:
+    """Undo `pack_reading`."""
+    head, _, numbers = zlib.decompress(blob).partition(b"\n")
+    fields = json.loads(head)
+    n, width = fields["tokens"], fields["top"]
+    rank, numbers = _take("i", n, numbers)
+    ids, numbers = _take("i", n * width, numbers)
+    logprobs, numbers = _take("f", n, numbers)
+    entropy, numbers = _take("f", n, numbers)
+    attention: dict[int, tuple[tuple[float, float, float], ...]] = {}
+    for layer in fields["layers"]:
+        shares, numbers = _take("f", 3 * n, numbers)
+        attention[layer] = tuple((shares[3 * i], shares[3 * i + 1], shares[3 * i + 2]) for i in range(n))
+    top = tuple(tuple(int(i) for i in ids[i * width : (i + 1) * width]) for i in range(n))
+    return Reading(tuple(logprobs), tuple(entropy), tuple(int(i) for i in rank), top, attention)
+
+
+def _take(code: str, count: int, data: bytes) -> tuple[array[Any], bytes]:
+    size = count * 4
+    return array(code, data[:size]), data[size:]

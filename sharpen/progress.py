@@ -1,0 +1,83 @@
+"""Progress of long work on standard error: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+LINE_EVERY_S = 10.0
+"""A log file wants few lines, a person waiting wants a sign of life."""
+
+
+class Progress:
+    """Count items of one piece of work and show how far it is and how fast."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self.label = label
+        self.total = total
+
+    def over(self, items: Iterable[T]) -> Iterator[T]:
+        """Pass items through, showing progress."""
+        with self.open() as advance:
+            for item in items:
+                advance()
+                yield item
+
+    @contextmanager
+    def open(self) -> Generator[Callable[[], None]]:
+        """Give a function to call once per finished item."""
+        if self.total == 0:
+            yield lambda: None
+        elif sys.stderr.isatty():
+            with self._bar() as advance:
+                yield advance
+        else:
+            yield self._lines()
+
+    @contextmanager
+    def _bar(self) -> Generator[Callable[[], None]]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )
+        started, done = time.monotonic(), 0
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            work = bar.add_task(self.label, total=self.total, rate="")
+
+            def advance() -> None:
+                nonlocal done
+                done += 1
+                bar.update(work, advance=1, rate=f"{done / (time.monotonic() - started + 1e-9):.0f}/s")
+
+            yield advance
+
+    def _lines(self) -> Callable[[], None]:
+        started = last = time.monotonic()
+        done = 0
+
+        def advance() -> None:
+            nonlocal done, last
+            done += 1
+            now = time.monotonic()
+            if now - last >= LINE_EVERY_S:
+                last = now
+                rate = done / (now - started)
+                say(f"  {self.label}: {done}/{self.total}, {rate:.0f}/s, {(self.total - done) / rate:.0f} s left")
+
+        return advance
+
+
+def say(line: str) -> None:
+    """Print a line on standard error, so that standard output stays machine-readable."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,49 @@
+"""The generated parts of the README: `python -m sharpen.report.readme` writes them, a test keeps them true."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from inspect import getsource
+from pathlib import Path
+
+from .. import methods
+from ..methods.vista import Vista
+
+README = Path(__file__).parent.parent.parent / "README.md"
+
+
+def method_table() -> str:
+    """Return one row per method: name, what it does, settings with their defaults."""
+    rows = ["| method | what it does |", "|---|---|"]
+    rows += [f"| [`{name}`](sharpen/methods/{name}.py) | {methods.summary(name)} |" for name in methods.names()]
+    return "\n".join(rows)
+
+
+def vista() -> str:
+    """Return the body of VISTA as it stands in its file, without docstrings."""
+    source = getsource(Vista)
+    lines = source.splitlines()
+    body: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
+            first, doc = node.lineno - 1, node.body[0]
+            body += [*lines[first : doc.lineno - 1], *lines[(doc.end_lineno or doc.lineno) : node.end_lineno], ""]
+    return "```python\n" + "\n".join(line.removeprefix("    ") for line in body).strip() + "\n```"
+
+
+PARTS: dict[str, Callable[[], str]] = {"vista": vista, "methods": method_table}
+
+
+def generated(text: str) -> str:
+    """Return the README with its generated parts made anew."""
+    for name, make in PARTS.items():
+        marks = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        made = make().replace("\\", r"\\")
+        text = marks.sub(rf"\g<1>{made}\n\g<2>", text)
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(generated(README.read_text()))

@@ -1,0 +1,135 @@
+"""What a round brought, in numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .evaluate import Evaluation
+from .progress import say
+from .statistics import Interval
+from .store import Store, Tally
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round brought; `seconds` by part of the work."""
+
+    round: int
+    tally: Tally
+    evaluation: Evaluation | None
+    seconds: dict[str, float]
+    events: dict[str, int]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the round as one flat JSON object."""
+        measured = self.evaluation.as_dict() if self.evaluation else {}
+        unread = measured.pop("unknown", 0)  # the collection has an unknown of its own
+        total = round(sum(self.seconds.values()), 2)
+        return {
+            "round": self.round,
+            **asdict(self.tally),
+            **measured,
+            "unknown_in_test": unread,
+            "seconds": total,
+            "parts": {part: round(s, 2) for part, s in self.seconds.items()},
+            "events": self.events,
+        }
+
+
+def summarise(store: Store, number: int, tally: Tally, evaluation: Evaluation | None) -> Round:
+    """Put together what the ledger knows of a round."""
+    timings = store.timings(number)
+    events = {f"{kind}: {reason}": n for (kind, reason), n in store.events("collect", number).items()}
+    seconds = {part: s for part, (s, _) in timings.items()}
+    return Round(number, tally, evaluation, seconds, events)
+
+
+def announce(tally: Tally, events: Mapping[tuple[str, str], int]) -> None:
+    """Say in words what a collection brought, and everything that was left out, with its reason."""
+    t = tally
+    say(
+        f"  {t.attempts} attempts at {t.tasks} tasks: {t.correct} correct, {t.unknown} unknown, "
+        f"{t.unsolved_before} tasks without a correct one"
+    )
+    if t.resumed:
+        say(f"  {t.resumed} resumed from a prefix: {t.rescued} correct, {t.unsolved_after} tasks still without")
+    announce_events(events)
+    sign = "=" if t.correct + t.rescued - t.dropped == t.examples else ";"
+    say(f"  {t.correct} + {t.rescued} correct - {t.dropped} dropped {sign} {t.examples} examples")
+
+
+def announce_events(events: Mapping[tuple[str, str], int]) -> None:
+    """Say what was left out or could not be told, with the reason."""
+    for (kind, reason), count in sorted(events.items()):
+        say(f"  {count} {kind}: {reason}")
+
+
+def span(interval: Interval) -> str:
+    """Write an interval as percent."""
+    if interval.value is None:
+        return "unknown"
+    if interval.low is None or interval.high is None:
+        return f"{interval.value:.1%}"
+    return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def describe(found: Evaluation) -> list[str]:
+    """Say an evaluation in lines."""
+    lines = [
+        f"accuracy, greedy:   {span(found.greedy)} of {found.greedy.n}",
+        f"accuracy, sampled:  {span(found.sampled)}",
+        *(f"pass@{k}:  {span(value)}" for k, value in found.pass_at.items()),
+        *(f"majority@{k}:  {span(value)}" for k, value in found.majority_at.items()),
+        f"image withheld:     {span(found.blind)}",
+        f"unknown verdicts:   {found.unknown}",
+    ]
+    for kind, row in found.by_kind.items():
+        lines.append(f"  {kind:16} greedy {span(row['accuracy'])}, sampled {span(row['sampled_accuracy'])}")
+    return lines
+
+
+HEAD = (
+    "run",
+    "round",
+    "attempts",
+    "correct",
+    "none right",
+    "rescued",
+    "dropped",
+    "examples",
+    "greedy",
+    "sampled",
+    "blind",
+)
+
+
+def table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Lay out the rounds of runs as text; the base model is round 0, and what is unknown is a dash."""
+    rows = [HEAD]
+    for name, rounds in runs.items():
+        rows += [(name, str(r.get("round", 0)), *counts(r), *accuracies(r)) for r in rounds]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    return "\n".join("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
+
+
+def counts(r: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a round's collection; dashes for the base model, which collected nothing."""
+    if "attempts" not in r:
+        return ("-",) * 6
+    share = f"{r['correct'] / r['attempts']:.0%}" if r["attempts"] else "-"
+    return (
+        str(r["attempts"]),
+        f"{r['correct']} ({share})",
+        f"{r['unsolved_before']} > {r['unsolved_after']} of {r['tasks']}",
+        str(r["rescued"]),
+        str(r["dropped"]),
+        str(r["examples"]),
+    )
+
+
+def accuracies(r: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a round's evaluation."""
+    found = (r.get(column) for column in ("accuracy", "sampled_accuracy", "blind_accuracy"))
+    return tuple(span(Interval(**cell)) if cell else "-" for cell in found)

@@ -1,0 +1,212 @@
+"""Run: the verbs that cost, each recorded in the ledger as it happens and replayed after a crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+
+from .models.model import Model, Read, Sampling, Write
+from .plan import Job, Planned
+from .progress import Progress
+from .scorers import Scorer
+from .store import Store
+from .types import Group, Prefix, Reading, Rollout, Task, View, digest
+
+
+@dataclass
+class Spent:
+    """What a timed piece of work used."""
+
+    tokens: int = 0
+
+
+def images_of(read: Read) -> list[str]:
+    """Return the hashes of the images that a reading is shown."""
+    return [image.sha256 for image in read.prompt.task.images]
+
+
+class Run:
+    """One round of one experiment: models, seed and ledger; the only object with effects.
+
+    Every draw is addressed by (seed, scope, round, call, task, attempt), so batching, order and
+    restarts change nothing; every result is stored under a hash of all it depends on, so resuming
+    means computing the missing keys.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        store: Store,
+        *,
+        seed: int = 0,
+        round: int = 0,
+        scope: str = "collect",
+    ) -> None:
+        self.models = models
+        self.store = store
+        self.seed = seed
+        self.round = round
+        self.scope = scope
+        self._calls = 0
+        self._inner_s = 0.0
+
+    def sample(
+        self,
+        tasks: Sequence[Task],
+        n: int,
+        *,
+        view: View | None = None,
+        model: str = "policy",
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        top_k: int = 0,
+        max_tokens: int | None = None,
+    ) -> list[Group]:
+        """Write n attempts at each task, shown through `view`; one group per task, in order."""
+        jobs = [Job(t, view(t) if view else t) for t in tasks]
+        return self._write("sample", jobs, n, model, self._sampling(model, temperature, top_p, top_k, max_tokens))
+
+    def resume(
+        self,
+        prefixes: Sequence[Prefix],
+        n: int,
+        *,
+        view: View | None = None,
+        model: str = "policy",
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        top_k: int = 0,
+        max_tokens: int | None = None,
+    ) -> list[Group]:
+        """Write n continuations of each prefix, asked with the task itself unless `view` says otherwise.
+
+        Returns one group per prefix, in order; `verbs.merge` joins those of one task. `max_tokens`
+        bounds the whole response, prefix included.
+        """
+        jobs = [Job(p.parent.task, view(p.parent.task) if view else p.parent.task, p) for p in prefixes]
+        return self._write("resume", jobs, n, model, self._sampling(model, temperature, top_p, top_k, max_tokens))
+
+    def read(
+        self,
+        rollouts: Sequence[Rollout],
+        *,
+        view: View | None = None,
+        model: str = "policy",
+        top: int = 5,
+        layers: Sequence[int] = (),
+    ) -> list[Reading]:
+        """Measure each response token by one teacher-forced pass; by default with what the attempt was shown."""
+        reader = self.models[model]
+        reads = [Read(reader.prompt(view(r.task) if view else r.seen), r.ids, tuple(layers), top) for r in rollouts]
+        # The spans are in the key, too: shares depend on where they end.
+        keys = [
+            digest(reader.identity, (q.prompt.ids, q.prompt.spans.hex(), images_of(q)), q.ids, q.layers, q.top)
+            for q in reads
+        ]
+        found = self.store.readings(keys)
+        missing = {key: read for key, read in zip(keys, reads, strict=True) if key not in found}
+        order = list(missing)
+        bar = Progress(f"{self.scope} {self.round} read", len(order))
+        with self._timed("read") as spent:
+            for at, reading in bar.over(reader.read(list(missing.values()))):
+                self.store.add_reading(order[at], reading)
+                found[order[at]] = reading
+                spent.tokens += len(reading.logprobs)
+        return [found[key] for key in keys]
+
+    def score(self, groups: Sequence[Group], *scorers: Scorer) -> list[Group]:
+        """Judge every attempt by each scorer; the scores are on the returned attempts and in the ledger."""
+        scored = list(groups)
+        for scorer in scorers:
+            with self._timed(f"score {scorer.name}"):
+                values = scorer(scored, self)
+            for group, row in zip(scored, values, strict=True):
+                if len(row) != len(group.rollouts):
+                    raise ValueError(
+                        f"scorer {scorer.name!r} gave {len(row)} scores for the {len(group.rollouts)} attempts "
+                        f"at task {group.task.id!r}; it must give one for each"
+                    )
+            scored = [
+                Group(g.task, tuple(r.scored(scorer, v) for r, v in zip(g.rollouts, row, strict=True)))
+                for g, row in zip(scored, values, strict=True)
+            ]
+            self.store.add_scores(scorer.name, [(r.key, r[scorer]) for g in scored for r in g.rollouts])
+        return scored
+
+    def ask(self, tasks: Sequence[Task], *, model: str = "policy", max_tokens: int | None = None) -> list[str]:
+        """Return one greedy answer in words per task, "" where the prompt was too long: for judges and proposers."""
+        jobs = [Job(t, t) for t in tasks]
+        groups = self._write("ask", jobs, 1, model, self._sampling(model, 0.0, 1.0, 0, max_tokens))
+        return [g.rollouts[0].text if g.rollouts else "" for g in groups]
+
+    def note(self, kind: str, reason: str, rollout: Rollout | None = None, task: Task | None = None) -> None:
+        """Record that something was left out or could not be told; the round's report counts these."""
+        owner = task or (rollout and rollout.task)
+        self.store.add_event(self.scope, self.round, kind, reason, owner.id if owner else None, rollout and rollout.key)
+
+    def drop(self, before: Iterable[Group], after: Iterable[Group], reason: str) -> None:
+        """Record each attempt that is in `before` and no more in `after` as dropped."""
+        kept = {r.key for g in after for r in g.rollouts}
+        for rollout in (r for g in before for r in g.rollouts if r.key not in kept):
+            self.note("dropped", reason, rollout)
+
+    def _sampling(self, model: str, temperature: float, top_p: float, top_k: int, max_tokens: int | None) -> Sampling:
+        limit = self.models[model].max_tokens if max_tokens is None else max_tokens
+        return Sampling(temperature, top_p, top_k, limit)
+
+    def _write(self, verb: str, jobs: Sequence[Job], n: int, model: str, sampling: Sampling) -> list[Group]:
+        writer = self.models[model]
+        call = (self.seed, self.scope, self.round, self._calls, verb)
+        self._calls += 1
+        plans = [self._plan(writer, call, job, n, sampling) for job in jobs]
+        known = self.store.rollouts({key: (p.job.task, p.job.seen) for p in plans if p for key in p.keys})
+        missing = [(p, tuple(a for a in range(n) if p.keys[a] not in known)) for p in plans if p]
+        missing = [(p, attempts) for p, attempts in missing if attempts]
+        requests = [replace(p.request, attempts=attempts) for p, attempts in missing]
+        bar = Progress(f"{self.scope} {self.round} {verb}", sum(len(r.attempts) for r in requests))
+        with self._timed(verb) as spent:
+            for written in bar.over(writer.write(requests)):
+                rollout = missing[written.request][0].rollout(written, writer.identity)
+                self.store.add_rollout(rollout, self.scope, self.round, verb, written.attempt)
+                known[rollout.key] = rollout
+                spent.tokens += len(written.part.ids)
+        self.store.use(self.scope, self.round, known)
+        return [
+            Group(job.task, tuple(known[key] for key in plan.keys) if plan else ())
+            for job, plan in zip(jobs, plans, strict=True)
+        ]
+
+    def _plan(self, writer: Model, call: tuple[object, ...], job: Job, n: int, sampling: Sampling) -> Planned | None:
+        """Fix what a job's attempts depend on; None where nothing can be written, which is recorded."""
+        prompt = writer.prompt(job.seen)
+        given = tuple(part.ids for part in job.standing)
+        used = sum(map(len, given))
+        room = min(sampling.max_tokens, writer.context - len(prompt.ids)) - used
+        if room <= 0:
+            reason = f"prompt of {len(prompt.ids)} and prefix of {used} tokens leave no room"
+            self.note("too long", reason, job.prefix and job.prefix.parent, job.task)
+            return None
+        if given and given[-1][-1] in writer.stop_ids:
+            self.note("already ended", "the prefix ends the turn", job.prefix and job.prefix.parent, job.task)
+            return None
+        limits = replace(sampling, max_tokens=room)
+        seed = int(digest(call, job.address)[:15], 16)
+        shown = (prompt.ids, [image.sha256 for image in job.seen.images], given)
+        identity = digest(writer.identity, shown, asdict(limits), call, job.address)
+        keys = tuple(digest(identity, attempt) for attempt in range(n))
+        return Planned(job, Write(prompt, limits, seed, tuple(range(n)), given), keys)
+
+    @contextmanager
+    def _timed(self, part: str) -> Generator[Spent]:
+        """Record what a piece of work took, without the timed work inside it: a scorer reads, and reading is timed."""
+        started, spent = time.monotonic(), Spent()
+        outer, self._inner_s = self._inner_s, 0.0
+        try:
+            yield spent
+        finally:
+            self.store.flush()
+            elapsed = time.monotonic() - started
+            self.store.add_timing(self.scope, self.round, part, elapsed - self._inner_s, spent.tokens)
+            self._inner_s = outer + elapsed

@@ -1,0 +1,40 @@
+"""Training on examples of any method: settings here, mathematics in `losses`, one trainer in `trainer`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import require
+
+
+@dataclass(frozen=True)
+class Train:
+    """Settings of one round's training.
+
+    None takes what the model's folder recommends (`sharpen.json`), else the value named beside it.
+    """
+
+    lr: float | None = None  # peak; else 1e-5: VISTA-DPO §4.1, ours for SFT, which the paper leaves open
+    epochs: int | None = None  # else 3: VISTA §4.1
+    batch: int | None = None  # examples a step; else 16: VISTA-DPO §4.1
+    micro_batch: int = 16  # examples a forward pass; the rest is accumulated
+    warmup: float = 0.1  # share of the steps, then a cosine to zero: ours
+    weight_decay: float = 0.0  # ours
+    max_grad_norm: float = 1.0  # ours
+    lora: int = 0  # rank; 0 trains the whole language model
+    lora_alpha: int = 32  # ours
+    beta: float = 0.1  # β of DPO, VISTA §4.1
+    clip_low: float = 0.2  # ε of GRPO, arXiv 2402.03300 §4.2
+    clip_high: float = 0.2
+    kl: float = 0.0  # weight of the KL to the starting model in policy gradients; ours
+    checkpoints: int = 4  # written while training, the last one kept to resume from
+    gradient_checkpointing: bool = False
+    report_to: tuple[str, ...] = ()  # trackers of transformers: wandb, tensorboard, …
+
+    def __post_init__(self) -> None:
+        for name in ("micro_batch", "epochs", "batch"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"train.{name.replace('_', '-')}", value, "1 or more")
+        for name in ("lora", "checkpoints", "warmup", "lr", "beta", "clip_low", "clip_high", "kl"):
+            value = getattr(self, name)
+            require(value is None or value >= 0, f"train.{name.replace('_', '-')}", value, "0 or more")

@@ -1,0 +1,292 @@
+"""One trainer for every method: `transformers.Trainer` with the examples' own loss.
+
+Checkpoints, resuming, accumulation, precision, schedules and trackers are the library's.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers.trainer_callback import PrinterCallback
+
+from ..errors import ModelError, Unsupported
+from ..examples import Examples, Reinforce
+from ..models.hf import DONE, HF
+from ..models.model import Model
+from ..progress import Progress
+from ..types import digest
+from . import Train, losses, objectives
+from .batch import Batch, Reference, Unit, collate, units
+
+
+def train(
+    start: Model,
+    examples: Examples,
+    settings: Train,
+    folder: Path,
+    reference: Callable[[], Reference],
+    seed: int,
+) -> HF:
+    """Train a copy of `start` on examples and return it, loaded from `folder`.
+
+    `reference` is called where a loss needs log-probs of the starting model.
+    Where `folder` already holds the result of the same training it is loaded; an interrupted one is
+    gone on with from its last checkpoint. Raises ModelError where training changed nothing, and
+    Unsupported for a model that is not one of transformers.
+    """
+    if not isinstance(start, HF):
+        raise Unsupported(f"{start.name} has no weights here to train; train a model folder or a hub id")
+    settings = resolved(settings, start)
+    recipe = {
+        "start": start.identity,
+        "examples": digest([repr_of(e) for e in examples]),
+        "count": len(examples),
+        "settings": asdict(settings),
+        "seed": seed,
+    }
+    work = folder.with_name(f"{folder.name}.work-{digest(recipe)[:8]}")
+    for stale in folder.parent.glob(f"{folder.name}.work-*"):
+        if stale != work:
+            shutil.rmtree(stale)
+    if not _is_done(folder, recipe):
+        known = reference() if needs_reference(examples, settings) else {}
+        record = _train(start, units(examples), settings, work, known, seed)
+        shutil.rmtree(folder, ignore_errors=True)
+        (work / "model" / DONE).write_text(json.dumps({**recipe, **record}, indent=1))
+        (work / "model").rename(folder)
+    shutil.rmtree(work, ignore_errors=True)
+    trained = HF(folder, str(folder), dtype=str(start.net.dtype).removeprefix("torch."), device=str(start.device))
+    pairs = zip(start.net.parameters(), trained.net.parameters(), strict=True)
+    if all(torch.equal(before, after) for before, after in pairs):
+        raise ModelError(
+            f"training on {len(examples)} examples left every weight of {start.name} as it was; raise lr or epochs"
+        )
+    return trained
+
+
+@dataclass(frozen=True)
+class Recipe(Train):
+    """Settings with nothing left open; the defaults stand where neither the user nor the model says anything."""
+
+    lr: float = 1e-5
+    epochs: int = 3
+    batch: int = 16
+
+
+def needs_reference(examples: Examples, settings: Train) -> bool:
+    """Whether the losses of these examples use log-probs of the starting model."""
+    reinforced = [e for e in examples if isinstance(e, Reinforce)]
+    unknown = any(p.logprobs is None for e in reinforced for p in e.rollout.parts)
+    return unknown or (bool(reinforced) and settings.kl != 0) or any(e.needs_reference for e in examples)
+
+
+def resolved(settings: Train, model: HF) -> Recipe:
+    """Fill in what the settings leave to the model's recommendation."""
+    recommended: dict[str, Any] = model.recommended.get("train", {})
+    given = {name: value for name, value in asdict(settings).items() if value is not None}
+    return Recipe(**{**recommended, **given})
+
+
+def repr_of(example: Any) -> list[object]:
+    """Return what identifies an example for the recipe of a training."""
+    values = vars(example)
+    return [type(example).__name__, *(v.key if hasattr(v, "key") else v for v in values.values())]
+
+
+def _is_done(folder: Path, recipe: dict[str, Any]) -> bool:
+    file = folder / DONE
+    if not file.exists():
+        return False
+    found = json.loads(file.read_text())
+    return all(found.get(key) == value for key, value in json.loads(json.dumps(recipe)).items())
+
+
+def _train(
+    start: HF, data: list[Unit], settings: Recipe, work: Path, reference: Reference, seed: int
+) -> dict[str, Any]:
+    """Run the training in `work` and leave the merged model in `work/model`; return losses, time and tokens."""
+    gpu = start.device.type == "cuda"
+    set_seed(seed)  # before the adapters draw their first weights
+    model = HF(
+        start.folder,
+        start.name,
+        dtype="bfloat16" if gpu and settings.lora else "float32",
+        device=str(start.device),
+    )
+    net = prepare(model, settings)
+    trainer = ExampleTrainer(
+        model=net,
+        args=arguments(settings, len(data), work, gpu, seed),
+        train_dataset=cast(Any, data),  # a list has all that a map-style dataset needs
+        data_collator=lambda some: {"batch": collate(model, some, reference)},
+        callbacks=[Steps()],
+    )
+    trainer.settings, trainer.banned = settings, list(model.render.banned)
+    trainer.remove_callback(PrinterCallback)
+    began = time.monotonic()
+    trainer.train(resume_from_checkpoint=last_checkpoint(work))
+    seconds = time.monotonic() - began
+    shutil.rmtree(work / "model", ignore_errors=True)
+    save(model, net, start, work / "model")
+    return {"curve": trainer.state.log_history, "seconds": seconds, "tokens": trainer.tokens}
+
+
+def arguments(settings: Recipe, units: int, work: Path, gpu: bool, seed: int) -> TrainingArguments:
+    """Say our settings in the library's words."""
+    micro = max(n for n in range(1, min(settings.micro_batch, settings.batch) + 1) if settings.batch % n == 0)
+    steps = -(-units // settings.batch) * settings.epochs
+    made = TrainingArguments(
+        output_dir=str(work),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=settings.batch // micro,
+        learning_rate=settings.lr,
+        lr_scheduler_type="cosine",
+        warmup_steps=int(settings.warmup * steps),  # rounded down: the library rounds up, and one step has rate 0
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=gpu,
+        use_cpu=not gpu,
+        save_strategy="steps" if settings.checkpoints else "no",
+        save_steps=max(1, steps // max(1, settings.checkpoints)),
+        save_total_limit=1,
+        logging_steps=1,
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        report_to=list(settings.report_to) or "none",
+        dataloader_pin_memory=False,
+        seed=seed,
+    )
+    # One process trains on one device; with several the library would wrap the net in DataParallel.
+    made._n_gpu = min(made.n_gpu, 1)
+    return made
+
+
+def prepare(model: HF, settings: Train) -> Any:
+    """Freeze what the family freezes, switch the rest on or put adapters beside it; return the module to train."""
+    frozen = model.family.frozen
+    for name, parameter in model.net.named_parameters():
+        parameter.requires_grad_(not name.startswith(frozen))
+    model.net.train()
+    if settings.gradient_checkpointing:
+        model.net.gradient_checkpointing_enable()
+    if not settings.lora:
+        return model.net
+    from peft import LoraConfig, get_peft_model
+
+    linear = [
+        name
+        for name, module in model.net.named_modules()
+        if isinstance(module, torch.nn.Linear)
+        and not name.startswith(frozen)
+        and module is not model.net.get_output_embeddings()
+    ]
+    config = LoraConfig(r=settings.lora, lora_alpha=settings.lora_alpha, target_modules=linear)
+    return get_peft_model(model.net, config)
+
+
+def save(model: HF, net: Any, start: HF, folder: Path) -> None:
+    """Write the trained model as a whole folder: merged weights, processor, settings; adapters beside it."""
+    if hasattr(net, "merge_and_unload"):
+        net.save_pretrained(folder / "adapter")
+        net = net.merge_and_unload()
+    net.to(start.net.dtype).save_pretrained(folder)
+    for file in start.folder.iterdir():
+        side = file.suffix in {".json", ".jinja", ".model", ".txt"} and "safetensors" not in file.name
+        if side and file.name != DONE and not (folder / file.name).exists():
+            shutil.copy(file, folder / file.name)
+
+
+def last_checkpoint(work: Path) -> str | None:
+    """Return the newest checkpoint that was written to its end; a half-written one is removed."""
+    found = sorted(work.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]), reverse=True)
+    for folder in found:
+        # The trainer's state is the last file of a checkpoint; a kill can leave it out or cut it.
+        try:
+            json.loads((folder / "trainer_state.json").read_text())
+        except (OSError, ValueError):
+            shutil.rmtree(folder)
+        else:
+            return str(folder)
+    return None
+
+
+class Steps(TrainerCallback):
+    """Show the library's steps as our progress."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._advance: Callable[[], None] = lambda: None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Open the bar for what is left to do."""
+        self._advance = self._open.enter_context(Progress("train", state.max_steps - state.global_step).open())
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Count a step of the optimiser."""
+        self._advance()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Close the bar."""
+        self._open.close()
+
+
+class ExampleTrainer(Trainer):
+    """The library's trainer with the loss of the examples."""
+
+    settings: Train
+    banned: list[int]
+    tokens = 0
+    """Read in training so far, prompts included; those before an interruption are not counted."""
+    loss_is_scaled_for_ga = True
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return the mean over the batch's units of their examples' losses."""
+        batch: Batch = inputs["batch"]
+        self.tokens += int(batch.inputs["attention_mask"].sum())
+        length = batch.mask.shape[1]
+        # Logits only where the next token is part of a response in some row.
+        keep = torch.arange(batch.first - 1, length - 1, device=batch.mask.device)
+        out = model(**batch.inputs, logits_to_keep=keep, use_cache=False)
+        logits = out.logits.index_fill(-1, torch.tensor(self.banned, device=keep.device), -torch.inf)
+        some = losses.token_logprobs(logits, batch.inputs["input_ids"][:, batch.first :])
+        batch.logprobs = torch.cat([some.new_zeros(len(some), batch.first), some], 1)
+        # Of all units that this step of the optimiser accumulates, so that each weighs the same.
+        total = int(num_items_in_batch) if num_items_in_batch is not None else len(batch.units)
+        loss = objectives.loss(batch, self.settings) * len(batch.units) / total
+        return (loss, out) if return_outputs else loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> int:
+        """Count units where the library counts labels."""
+        return sum(len(sample["batch"].units) for sample in batch_samples)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Not estimated: the library's formula wants input names that a batch of examples does not have."""
+        return 0
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Write checkpoints under the module's own weight names.
+
+        By default the library renames them to those of the original release and, resuming, loads what
+        matches: for some families nothing, without an error (transformers 5.23).
+        """
+        if isinstance(self.model, PreTrainedModel):
+            self.model.save_pretrained(
+                output_dir or str(self.args.output_dir),
+                state_dict=state_dict,
+                is_main_process=self.args.should_save,
+                save_original_format=False,
+            )
+        else:
+            super()._save(output_dir, state_dict)

@@ -1,0 +1,43 @@
+"""Small tasks and scripted readings that several tests need."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sharpen.types import Image, Reading, Task
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc000000301010018dd8db00000"
+    "000049454e44ae426082"
+)
+"""A red picture of one pixel."""
+
+
+def make_task(name: str = "t", answer: str | None = "7", question: str = "what is it?", images: int = 1) -> Task:
+    return Task(name, question, tuple(Image.of(PIXEL) for _ in range(images)), answer, system="look.")
+
+
+def make_reading(
+    text: str,
+    ranks: Sequence[int] = (),
+    best: str = "*",
+    shares: Sequence[tuple[float, float, float]] = (),
+    layer: int = 2,
+) -> Reading:
+    """A reading of a text and its end of turn: `ranks` and `shares` per token, the rest expected and evenly spread."""
+    n = len(text) + 1
+    rank = [*ranks, *([0] * n)][:n]
+    spread = [*shares, *([(0.25, 0.25, 0.25)] * n)][:n]
+    return Reading((0.0,) * n, (0.0,) * n, tuple(rank), tuple((ord(best),) for _ in range(n)), {layer: tuple(spread)})
+
+
+def query(folder: Path, sql: str) -> list[Any]:
+    """Look into a run folder's ledger from outside."""
+    database = sqlite3.connect(folder / "ledger.db")
+    try:
+        return database.execute(sql).fetchall()
+    finally:
+        database.close()

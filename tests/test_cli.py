@@ -1,0 +1,125 @@
+"""The command line: the user's faults end with one line and code 2, and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support import PIXEL
+
+from sharpen import cli
+
+
+def tasks_file(folder: Path, *rows: dict[str, object]) -> str:
+    file = folder / "tasks.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "good.png").write_bytes(PIXEL)
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no picture")
+    return str(file)
+
+
+ROW = {"id": "a", "question": "what is it?", "answer": "red", "image": "good.png"}
+FAULTS = {
+    "a wrong model name": (["--model", "no/such-model"], [ROW], "no/such-model"),
+    "an empty task file": ([], [], "tasks.jsonl"),
+    "a task without its image file": ([], [{**ROW, "image": "missing.png"}], "missing.png"),
+    "a broken image": ([], [{**ROW, "image": "broken.png"}], "a: "),
+    "an image outside the folder": ([], [{**ROW, "image": "../../etc/passwd"}], "passwd"),
+    "no rounds": (["--rounds", "0"], [ROW], "--rounds 0"),
+    "a task without an answer": ([], [{**ROW, "answer": None}], "no answer"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_the_user_is_one_line_with_code_2_and_leaves_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    options, rows, named = FAULTS[name]
+    file = tasks_file(tmp_path, *rows)
+    out = tmp_path / "run"
+    code = cli.run(["run", "vista", "--tasks", file, "--test", file, "--out", str(out), *options])
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("sharpen: ")]
+    assert code == 2
+    assert len(lines) == 1
+    assert named in lines[0]
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["rum"], "'rum'"),
+        (["run", "vistas"], "'vistas'"),
+        (["run"], "one method"),
+        (["run", "vista", "--tasks", "digits:x"], "digits:x"),
+        (["run", "vista", "--tasks", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["compare"], "methods by name"),
+        (["show", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_words_are_named(arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(arguments) == 2
+    assert named in capsys.readouterr().err
+
+
+SETTINGS = [
+    ["--samples", "0"],
+    ["--train.micro-batch", "0"],
+    ["--train.epochs", "0"],
+    ["--max-bad", "2"],
+]
+
+
+@pytest.mark.parametrize("options", SETTINGS, ids=lambda words: words[0])
+def test_a_setting_that_cannot_be_used_is_named(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tasks_file(tmp_path, ROW)
+    out = tmp_path / "run"
+    try:
+        code = cli.run(["run", "vista", "--tasks", file, "--test", file, "--out", str(out), *options])
+    except SystemExit as left:
+        code = int(left.code or 0)
+    assert code == 2
+    said = capsys.readouterr().err
+    assert options[0].strip("-").replace("-", "_") in said.replace("-", "_")
+    assert "Traceback" not in said
+    assert not out.exists()
+
+
+def test_a_wrong_option_leaves_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.run(["run", "vista", "--no-such-option", "3"])
+    assert left.value.code == 2
+    assert "no-such-option" in capsys.readouterr().err
+
+
+def test_every_setting_of_a_method_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.run(["run", "vista", "--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    assert all(
+        option in text for option in ("--samples", "--resamples", "--threshold", "--train.lr", "--model", "--rounds")
+    )
+
+
+def test_list_names_methods_and_worlds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["methods"]) >= {"vista", "rest_em"}
+    assert found["worlds"] == ["shapes", "digits"]
+
+
+def test_interruption_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "list_command", interrupted)
+    assert cli.run(["list"]) == 130
+    assert "go on with: sharpen list" in capsys.readouterr().err
