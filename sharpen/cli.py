@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import tyro
 
-from .errors import UserError
+from .errors import UserError, require
 from .progress import say
 from .train import Train
 
@@ -36,6 +36,10 @@ class Common:
     """Share of a file's rows that may be unusable; they are left out and named."""
     json: bool = False
     """Print one machine-readable object on standard output."""
+
+    def __post_init__(self) -> None:
+        require(self.eval_samples >= 1, "eval-samples", self.eval_samples, "1 or more")
+        require(0 <= self.max_bad < 1, "max-bad", self.max_bad, "a share from 0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -158,8 +162,13 @@ def improve_command(arguments: Sequence[str]) -> None:
     """`sharpen run METHOD …`."""
     from . import methods, setup
     from .improve import improve
+    from .rounds import table
 
     names, rest = leading_names(arguments)
+    if not names and {"-h", "--help"} & set(rest):
+        print(f"sharpen run METHOD …; METHOD is one of: {', '.join(methods.names())}\n`sharpen list` tells them apart.")
+        print("`sharpen run METHOD --help` names the options of a method together with those of every run.")
+        return
     if len(names) != 1:
         raise UserError(f"sharpen run takes one method, not {len(names)}; choose one of: {', '.join(methods.names())}")
     kind = methods.find(names[0])
@@ -183,6 +192,8 @@ def improve_command(arguments: Sequence[str]) -> None:
     )
     head = {"method": names[0], "model": options.model, "tasks": options.tasks, "seed": options.seed}
     emit({**head, **done.as_dict()}, options.json)
+    if not options.json:
+        print(table({names[0]: [done.base.as_dict() if done.base else {}, *(r.as_dict() for r in done.rounds)]}))
 
 
 def eval_command(arguments: Sequence[str]) -> None:
@@ -205,22 +216,21 @@ def eval_command(arguments: Sequence[str]) -> None:
             for m in models
         ]
         store.set_round(0, found[0].as_dict())
-    for model, measured in zip(models, found, strict=True):
-        say(model.name)
-        for line in describe(measured):
-            say(f"  {line}")
+    lines = [line for m, e in zip(models, found, strict=True) for line in (m.name, *(f"  {d}" for d in describe(e)))]
     result = {"model": options.model, "tasks": options.tasks, "seed": options.seed, **found[0].as_dict()}
     if options.against:
         pairs = {c: difference(found[0].per_task[c], found[1].per_task[c]) for c in ("greedy", "sampled", "blind")}
         for column, pair in pairs.items():
             p = "unknown" if pair.p is None else f"{pair.p:.2g}"
-            say(f"{options.model} - {options.against}, {column}: {span(pair.difference)}, p = {p}")
+            lines.append(f"{options.model} - {options.against}, {column}: {span(pair.difference)}, p = {p}")
         result["against"] = {
             "model": options.against,
             **found[1].as_dict(),
             "difference": {c: {**d.difference.as_dict(), "p": d.p} for c, d in pairs.items()},
         }
     emit(result, options.json)
+    if not options.json:
+        print("\n".join(lines))
 
 
 def compare_command(arguments: Sequence[str]) -> None:
@@ -232,7 +242,7 @@ def compare_command(arguments: Sequence[str]) -> None:
     chosen = {name: methods.find(name)() for name in names}
     if len(chosen) < len(names):
         raise UserError(f"{', '.join(names)} names a method twice; name each once")
-    if not chosen and "--help" not in rest:
+    if not chosen and not {"-h", "--help"} & set(rest):
         raise UserError(f"sharpen compare takes methods by name; choose from: {', '.join(methods.names())}")
     options: CompareOptions = parse(CompareOptions, "compare METHOD …", rest)
     tasks, test = setup.train_and_test(options.tasks, options.test, options.rounds, options.max_bad)
@@ -284,9 +294,12 @@ def show_command(arguments: Sequence[str]) -> None:
     with Store(options.folder, read_only=True) as store:
         rounds, timings = store.rounds(), store.timings()
         timings.update(trainings(options.folder))
+        manifest = store.manifest()
     if options.json:
-        emit({"folder": str(options.folder), "rounds": rounds, "timings": timings}, True)
+        emit({"folder": str(options.folder), "manifest": manifest, "rounds": rounds, "timings": timings}, True)
         return
+    if manifest:
+        print(f"{manifest.get('method') or 'no method'}: {manifest.get('command')}")
     print(table({options.folder.name: rounds}))
     for part, (seconds, tokens) in timings.items():
         rate = f", {tokens / seconds:,.0f} tokens/s" if tokens else ""
@@ -318,9 +331,6 @@ def list_command(arguments: Sequence[str]) -> None:
 
 
 def leading_names(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split the names before the first option from the rest; help is shown without a name, too."""
+    """Split the names before the first option from the rest."""
     at = next((i for i, a in enumerate(arguments) if a.startswith("-")), len(arguments))
-    names = [a.replace("-", "_") for a in arguments[:at]]
-    if not names and ("--help" in arguments or "-h" in arguments):
-        names = ["vista"]
-    return names, list(arguments[at:])
+    return [a.replace("-", "_") for a in arguments[:at]], list(arguments[at:])

@@ -14,7 +14,7 @@ from .examples import Examples
 from .methods import Method
 from .models.model import Model
 from .progress import say
-from .rounds import Round, announce, announce_events, span, summarise
+from .rounds import Round, announce, announce_events, announce_folder, span, summarise
 from .run import Run
 from .store import Store
 from .train import Train
@@ -81,6 +81,7 @@ def improve(
         trainer = train
     distinct([*tasks, *test])
     with Store(Path(out)) as store:
+        announce_folder(store.folder, store.manifest(), manifest or {})
         store.write_manifest(manifest or {})
         store.add_tasks([*tasks, *test])
         loop = Loop(method, model, tasks, test, store, settings or Train(), seed, samples, trainer)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from .evaluate import Evaluation
@@ -44,6 +46,30 @@ def summarise(store: Store, number: int, tally: Tally, evaluation: Evaluation | 
     events = {f"{kind}: {reason}": n for (kind, reason), n in store.events("collect", number).items()}
     seconds = {part: s for part, (s, _) in timings.items()}
     return Round(number, tally, evaluation, seconds, events)
+
+
+def announce_folder(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Say what a used run folder held that is made otherwise now."""
+    old, new = flat(before), flat(json.loads(json.dumps(now, default=str)))
+    changed = [
+        f"{key} {old.get(key)} -> {new.get(key)}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)
+    ]
+    if before and changed:
+        say(f"  {folder} holds a run made otherwise ({'; '.join(changed)}): its rounds are replaced,")
+        say("  and what was sampled or read there is used again where it fits")
+
+
+def flat(manifest: Mapping[str, Any]) -> dict[str, object]:
+    """Return what decides a run's results, by dotted name."""
+    found: dict[str, object] = {name: manifest.get(name) for name in ("method", "model", "tasks", "grader")}
+    pending = list(dict(manifest.get("settings") or {}).items())
+    while pending:
+        name, value = pending.pop()
+        if isinstance(value, Mapping):
+            pending += [(f"{name}.{key}", inner) for key, inner in value.items()]
+        elif name not in ("out", "json", "model", "tasks"):
+            found[name] = value
+    return {name: value[:12] if isinstance(value, str) else value for name, value in found.items()}
 
 
 def announce(tally: Tally, events: Mapping[tuple[str, str], int]) -> None:

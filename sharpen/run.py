@@ -7,9 +7,10 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
+from .errors import require
 from .models.model import Model, Read, Sampling, Write
 from .plan import Job, Planned
-from .progress import Progress
+from .progress import Progress, say
 from .scorers import Scorer
 from .store import Store
 from .types import Group, Prefix, Reading, Rollout, Task, View, digest
@@ -141,6 +142,13 @@ class Run:
         groups = self._write("ask", jobs, 1, model, self._sampling(model, 0.0, 1.0, 0, max_tokens))
         return [g.rollouts[0].text if g.rollouts else "" for g in groups]
 
+    def layer(self, chosen: int | None) -> int:
+        """Return a decoder layer of the policy, the middle one ⌊L/2⌋ for None; UserError where there is none such."""
+        layers = self.models["policy"].layers
+        layer = layers // 2 if chosen is None else chosen
+        require(0 <= layer < layers, "layer", layer, f"0 to {layers - 1}, the layers of this model")
+        return layer
+
     def note(self, kind: str, reason: str, rollout: Rollout | None = None, task: Task | None = None) -> None:
         """Record that something was left out or could not be told; the round's report counts these."""
         owner = task or (rollout and rollout.task)
@@ -165,6 +173,9 @@ class Run:
         missing = [(p, tuple(a for a in range(n) if p.keys[a] not in known)) for p in plans if p]
         missing = [(p, attempts) for p, attempts in missing if attempts]
         requests = [replace(p.request, attempts=attempts) for p, attempts in missing]
+        if known:
+            wanted = sum(len(p.keys) for p in plans if p)
+            say(f"  {self.scope} {self.round} {verb}: {len(known)} of {wanted} attempts are in the ledger already")
         bar = Progress(f"{self.scope} {self.round} {verb}", sum(len(r.attempts) for r in requests))
         with self._timed(verb) as spent:
             for written in bar.over(writer.write(requests)):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .models.hf import HF
 
 UNSEEN = 200  # tasks to measure on where none are named: ours
+FEW = 20  # below this an interval spans most of the scale: ours
 PACKAGES = (
     "sharpen",
     "torch",
@@ -78,7 +79,8 @@ def train_and_test(spec: str, test: str, rounds: int, max_bad: float = 0.0) -> t
         return tasks, labelled(f"{spec.split(':')[0]}:{UNSEEN}", "test")
     held_out = [t for t in tasks if int(digest("held out", t.id)[:8], 16) % 10 == 0][:UNSEEN]
     names = {t.id for t in held_out}
-    say(f"  {len(held_out)} of {len(tasks)} tasks are held out to measure on; name others by --test")
+    few = "; so few tell nothing, and nothing is measured without any" if len(held_out) < FEW else ""
+    say(f"  {len(held_out)} of {len(tasks)} tasks are held out to measure on; name others by --test{few}")
     rest = [t for t in tasks if t.id not in names]
     if not rest:
         raise TaskError(f"all {len(tasks)} tasks of {spec} would be held out to measure on; name others by --test")
@@ -89,6 +91,7 @@ def manifest(arguments: Sequence[str], options: Any, identity: str, tasks: Seque
     """Return what a run is made of: versions, hashes, settings, command, revision."""
     return {
         "command": shlex.join(["sharpen", *arguments]),
+        "method": type(options.method).__name__ if hasattr(options, "method") else None,
         "settings": asdict(options) if is_dataclass(options) and not isinstance(options, type) else options,
         "model": identity,
         "tasks": digest([t.fingerprint for t in tasks]),

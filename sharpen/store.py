@@ -122,6 +122,11 @@ class Store:
         partial.write_text(json.dumps(manifest, indent=1, default=str))
         partial.rename(self.folder / "manifest.json")
 
+    def manifest(self) -> dict[str, Any]:
+        """Return what the folder's last run was made of; empty where nothing says so."""
+        file = self.folder / "manifest.json"
+        return dict(json.loads(file.read_text())) if file.exists() else {}
+
     def begin(self, scope: str, round: int) -> None:
         """Forget what an earlier run, interrupted or with other settings, counted from this round on.
 

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from support import PIXEL
+from support import PIXEL, query
 
 from sharpen import cli
+from sharpen.setup import train_and_test
 
 
 def tasks_file(folder: Path, *rows: dict[str, object]) -> str:
@@ -72,6 +73,8 @@ SETTINGS = [
     ["--train.micro-batch", "0"],
     ["--train.epochs", "0"],
     ["--max-bad", "2"],
+    ["--eval-samples", "0"],
+    ["--layer", "99"],
 ]
 
 
@@ -89,7 +92,23 @@ def test_a_setting_that_cannot_be_used_is_named(
     said = capsys.readouterr().err
     assert options[0].strip("-").replace("-", "_") in said.replace("-", "_")
     assert "Traceback" not in said
-    assert not out.exists()
+    # Only the model can say how many layers it has, so the folder is there by then, with nothing collected in it.
+    assert not out.exists() or query(out, "SELECT count(*) FROM rollouts WHERE scope = 'collect'") == [(0,)]
+
+
+def test_help_of_run_names_the_methods(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["run", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "rest_em" in told
+    assert "vista" in told
+
+
+def test_few_held_out_tasks_are_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tasks_file(tmp_path, *({**ROW, "id": f"r{i}"} for i in range(30)))
+    rest, held_out = train_and_test(file, "", 1)
+    assert len(rest) + len(held_out) == 30
+    assert f"{len(held_out)} of 30 tasks are held out" in (told := capsys.readouterr().err)
+    assert "so few tell nothing" in told
 
 
 def test_a_wrong_option_leaves_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,9 @@ def test_run_prints_what_it_did_and_the_same_command_does_nothing_twice(
     )
 
     assert cli.run(["show", str(out)]) == 0
-    assert "tokens/s" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "tokens/s" in shown
+    assert "Vista: sharpen run vista --tasks digits:24" in shown
 
 
 @pytest.mark.slow
@@ -73,6 +75,8 @@ def test_compare_and_eval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert cli.run(["eval", "--tasks", "shapes:20", "--eval-samples", "2", "--out", str(tmp_path / "e"), "--json"]) == 0
     measured = json.loads(capsys.readouterr().out)
     assert measured["accuracy"]["value"] == found["base"]["greedy"]["value"]
+    assert cli.run(["eval", "--tasks", "shapes:20", "--eval-samples", "2", "--out", str(tmp_path / "e")]) == 0
+    assert "accuracy, greedy:" in capsys.readouterr().out
 
 
 @pytest.mark.slow

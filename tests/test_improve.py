@@ -76,6 +76,22 @@ def test_a_shorter_run_in_the_same_folder_leaves_nothing_of_the_longer_one(tmp_p
     assert query(out, "SELECT DISTINCT round FROM examples") == [(1,)]
 
 
+def test_a_folder_of_another_run_is_named_with_what_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(samples: int) -> str:
+        manifest = {"method": "RestEm", "settings": {"method": {"samples": samples}, "out": tmp_path}}
+        method = RestEm(samples=samples)
+        improve(method, Scripted(rule), TASKS, rounds=1, out=tmp_path, trainer=rename, manifest=manifest)
+        return capsys.readouterr().err
+
+    assert "made otherwise" not in run(2)
+    again = run(2)
+    assert "made otherwise" not in again
+    assert "collect 1 sample: 8 of 8 attempts are in the ledger already" in again
+    more = run(4)
+    assert "holds a run made otherwise (method.samples 2 -> 4)" in more
+    assert "collect 1 sample: 8 of 16 attempts are in the ledger already" in more
+
+
 def test_tasks_with_places_and_any_meta_are_stored(tmp_path: Path) -> None:
     placed = Task("p", "what is here?", (Image.of(PIXEL),), "7", places=(5,), meta={"seen": {1, 2}})
     done = improve(RestEm(samples=2), Scripted(rule), [placed], rounds=1, out=tmp_path / "r", trainer=rename)

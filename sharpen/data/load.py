@@ -380,7 +380,7 @@ def _refuse_too_many(path: Path, loaded: Loaded, rows: int, max_bad: float) -> N
         return
     named = "; ".join(f"{name}: {reason}" for name, reason in loaded.skipped[:SHOWN])
     more = f"; and {bad - SHOWN} more" if bad > SHOWN else ""
-    allow = f", or leave them out with max_bad={math.ceil(100 * bad / rows) / 100}" if loaded.tasks else ""
+    allow = f", or leave them out with --max-bad {math.ceil(100 * bad / rows) / 100}" if loaded.tasks else ""
     raise TaskError(f"{path}: {bad} of {rows} rows cannot be used: {named}{more}. Repair them{allow}")
 
 

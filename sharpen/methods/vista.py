@@ -47,13 +47,13 @@ class Vista:
 
     def collect(self, run: Run, tasks: Sequence[Task]) -> list[Imitate]:
         """Return one example per correct attempt that looked at the image."""
+        share = ImageShare(run.layer(self.layer))
         heat, limit = self.temperature, self.max_tokens
         groups = run.score(run.sample(tasks, self.samples, temperature=heat, max_tokens=limit), correct)
 
         prefixes = self.prefixes(run, each(where(groups, lambda r: r[correct] != 1)))
         rescued = run.score(run.resume(prefixes, self.resamples, temperature=heat, max_tokens=limit), correct)
 
-        share = ImageShare(self.layer)
         seeing = zscore(run.score(right(merge(groups, rescued), correct), share), share)
         kept = where(seeing, lambda r: (z := r[ZScore(share)]) is None or z >= self.threshold)
         run.drop(seeing, kept, f"vision-aware attention score below {self.threshold}")

@@ -29,7 +29,7 @@ def vista() -> str:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
             first, doc = node.lineno - 1, node.body[0]
-            body += [*lines[first : doc.lineno - 1], *lines[(doc.end_lineno or doc.lineno) : node.end_lineno], ""]
+            body += [*lines[first : doc.lineno - 1], *lines[(doc.end_lineno or doc.lineno) : node.end_lineno], "", ""]
     return "```python\n" + "\n".join(line.removeprefix("    ") for line in body).strip() + "\n```"
 
 

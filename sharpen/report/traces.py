@@ -28,7 +28,7 @@ def tell(model: HF, tasks: Sequence[Task], folder: Path) -> list[Trace]:
     with Store(folder) as store:
         run = Run({"policy": model}, store, round=1, scope="report")
         attempts = {r.key: r for r in store.collected(1, {t.id: t for t in tasks})}
-        share = ImageShare()
+        share = ImageShare(run.layer(None))
         right = [r for r in attempts.values() if r.scores.get(correct.name) == 1 and share.name in r.scores]
         groups = merge(Group(r.task, (r,)) for r in right)
         scored = each(zscore(groups, share))
@@ -56,7 +56,7 @@ def spread(rollouts: Sequence[Rollout]) -> list[Rollout]:
 
 def trace(run: Run, model: HF, title: str, rollout: Rollout, parent: Rollout | None) -> Trace:
     """Measure one attempt for showing; where it was resumed, mark the token that took the critical one's place."""
-    layer = model.layers // 2
+    layer = run.layer(None)
     reading = run.read([rollout], layers=(layer,))[0]
     shares = tuple(
         image / total if (total := sum(spans)) else float("nan")
@@ -79,6 +79,6 @@ def trace(run: Run, model: HF, title: str, rollout: Rollout, parent: Rollout | N
         critical=critical,
         replaced=None if critical is None else pieces[critical],
         attention=shares,
-        score=rollout.scores.get(ZScore(ImageShare()).name),
+        score=rollout.scores.get(ZScore(ImageShare(layer)).name),
         note=note,
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import require
 from ..types import Group, Reading, Score
 from ..verbs import each
 from . import Scorer
@@ -25,9 +24,7 @@ class ImageShare(Scorer):
     layer: int | None = None  # the paper: a middle layer; ours: ⌊L/2⌋ when None
 
     def __call__(self, groups: Sequence[Group], run: Run) -> list[list[Score]]:
-        layers = run.models["policy"].layers
-        layer = layers // 2 if self.layer is None else self.layer
-        require(0 <= layer < layers, "layer", layer, f"0 to {layers - 1}, the layers of this model")
+        layer = run.layer(self.layer)
         readings = iter(run.read(each(groups), layers=(layer,)))
         return [[image_share(next(readings), layer) if g.task.images else None for _ in g.rollouts] for g in groups]
 

@@ -203,7 +203,7 @@ def test_any_bad_row_stops_by_default(folder: Path) -> None:
         load(path)
     message = str(caught.value)
     assert "4 of 10 rows" in message
-    assert "max_bad=0.4" in message
+    assert "--max-bad 0.4" in message
     assert "\n" not in message
     assert "b0: has no question" in message
     assert "b2: " in message
