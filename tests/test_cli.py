@@ -74,7 +74,6 @@ SETTINGS = [
     ["--train.epochs", "0"],
     ["--max-bad", "2"],
     ["--eval-samples", "0"],
-    ["--layer", "99"],
 ]
 
 
@@ -92,8 +91,16 @@ def test_a_setting_that_cannot_be_used_is_named(
     said = capsys.readouterr().err
     assert options[0].strip("-").replace("-", "_") in said.replace("-", "_")
     assert "Traceback" not in said
-    # Only the model can say how many layers it has, so the folder is there by then, with nothing collected in it.
-    assert not out.exists() or query(out, "SELECT count(*) FROM rollouts WHERE scope = 'collect'") == [(0,)]
+    assert not out.exists()
+
+
+def test_a_layer_that_the_model_lacks_is_refused_before_anything_is_collected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--tasks", "digits:4", "--test", "digits:2", "--eval-samples", "1"]
+    assert cli.run(["run", "vista", *sizes, "--layer", "99", "--out", str(tmp_path / "r")]) == 2
+    assert "--layer 99" in capsys.readouterr().err
+    assert query(tmp_path / "r", "SELECT count(*) FROM rollouts WHERE scope = 'collect'") == [(0,)]
 
 
 def test_help_of_run_names_the_methods(capsys: pytest.CaptureFixture[str]) -> None:
