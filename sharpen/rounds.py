@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .evaluate import Evaluation
 from .progress import say
@@ -62,11 +62,11 @@ def announce_folder(folder: Path, before: Mapping[str, Any], now: Mapping[str, A
 def flat(manifest: Mapping[str, Any]) -> dict[str, object]:
     """Return what decides a run's results, by dotted name."""
     found: dict[str, object] = {name: manifest.get(name) for name in ("method", "model", "tasks", "grader")}
-    pending = list(dict(manifest.get("settings") or {}).items())
+    pending: list[tuple[str, Any]] = list(dict(manifest.get("settings") or {}).items())
     while pending:
         name, value = pending.pop()
-        if isinstance(value, Mapping):
-            pending += [(f"{name}.{key}", inner) for key, inner in value.items()]
+        if isinstance(value, dict):
+            pending += [(f"{name}.{key}", inner) for key, inner in cast("dict[str, Any]", value).items()]
         elif name not in ("out", "json", "model", "tasks"):
             found[name] = value
     return {name: value[:12] if isinstance(value, str) else value for name, value in found.items()}
