@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from .answers import Grader, Verdict
+from .answers import Verdict
 from .errors import UserError, require
 from .run import Run
 from .statistics import (
@@ -18,7 +18,11 @@ from .statistics import (
     proportion,
 )
 from .types import Group, Task
+from .verbs import each
 from .views import blind
+
+Judged = dict[str, list[Verdict]]
+"""Verdicts by task id."""
 
 SAMPLES = 8  # attempts a task for the sampled columns: ours
 
@@ -50,7 +54,7 @@ class Evaluation:
         }
 
 
-def evaluate(run: Run, tasks: Sequence[Task], *, samples: int = SAMPLES, grader: Grader | None = None) -> Evaluation:
+def evaluate(run: Run, tasks: Sequence[Task], *, samples: int = SAMPLES) -> Evaluation:
     """Measure the run's policy on labelled tasks.
 
     An attempt that gives no answer counts as wrong: silence must not raise accuracy. Where the
@@ -59,14 +63,22 @@ def evaluate(run: Run, tasks: Sequence[Task], *, samples: int = SAMPLES, grader:
     """
     require(samples >= 1, "eval-samples", samples, "1 or more")
     distinct(tasks)
-    grader = grader or Grader()
-    greedy = judge(grader, run.sample(tasks, 1, temperature=0.0))
-    sampled = judge(grader, run.sample(tasks, samples))
-    unseen = judge(grader, run.sample(tasks, 1, view=blind, temperature=0.0))
+    greedy: Judged = {}
+    sampled: Judged = {}
+    unseen: Judged = {}
+    for part, some in run.portions(tasks):
+        greedy |= judge(part, part.sample(some, 1, temperature=0.0))
+        sampled |= judge(part, part.sample(some, samples))
+        unseen |= judge(part, part.sample(some, 1, view=blind, temperature=0.0))
     per_task = {"greedy": means(greedy), "sampled": means(sampled), "blind": means(unseen)}
     counts = [(len(known), sum(known)) for row in sampled.values() if (known := settled(row))]
     ks = sorted({k for k in (1, 2, 4, 8, 16, 32, 64) if k < samples} | {samples})
     told = sum(len(settled(row)) for rows in (greedy, sampled) for row in rows.values())
+    if not told:
+        raise UserError(
+            f"none of {len(tasks) * (1 + samples)} attempts at {len(tasks)} tasks could be made or judged "
+            f"({run.store.events(run.scope, run.round) or 'no reason was noted'}); shorten the questions or take others"
+        )
     return Evaluation(
         greedy=once(per_task["greedy"]),
         sampled=rate(list(per_task["sampled"].values())),
@@ -88,9 +100,9 @@ def distinct(tasks: Sequence[Task]) -> None:
         seen.add(task.id)
 
 
-def judge(grader: Grader, groups: Sequence[Group]) -> dict[str, list[Verdict]]:
+def judge(run: Run, groups: Sequence[Group]) -> Judged:
     """Return the verdicts of each task's attempts, by task id."""
-    verdicts = iter(grader.grade_all([(r.text, g.task) for g in groups for r in g.rollouts]))
+    verdicts = iter(run.judge(each(groups)))
     return {g.task.id: [next(verdicts) for _ in g.rollouts] for g in groups}
 
 

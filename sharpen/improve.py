@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from .answers import Grader
 from .errors import UserError
 from .evaluate import SAMPLES, Evaluation, distinct, evaluate
 from .examples import Examples
 from .methods import Method
 from .models.model import Model
-from .progress import say
-from .rounds import Round, announce, announce_events, announce_folder, span, summarise
-from .run import Run
+from .progress import peak_memory, say
+from .rounds import Round, announce, announce_events, announce_folder, require_work, span, summarise
+from .run import PORTION, Run
 from .store import Store
 from .train import Train
 from .types import Task
@@ -64,12 +65,13 @@ def improve(
     samples: int = SAMPLES,
     trainer: Trainer | None = None,
     base: Evaluation | None = None,
+    grader: Grader | None = None,
     manifest: Mapping[str, object] | None = None,
 ) -> Improved:
     """Improve a model by its own attempts, `rounds` times; the same call again goes on where it stopped.
 
     `tasks` are learnt from, `test` is measured on, with `samples` attempts each (nothing where it is
-    empty); `out` is the run's folder. `base` spares measuring the base model where that is known;
+    empty); `out` is the run's folder; `grader` says what is right. `base` spares measuring the base model where that is known;
     `manifest` is written beside the ledger.
     Raises UserError where there is no work, or a round has nothing to train on.
     """
@@ -83,8 +85,11 @@ def improve(
     with Store(Path(out)) as store:
         announce_folder(store.folder, store.manifest(), manifest or {})
         store.write_manifest(manifest or {})
-        store.add_tasks([*tasks, *test])
-        loop = Loop(method, model, tasks, test, store, settings or Train(), seed, samples, trainer)
+        held = store.add_tasks([*tasks, *test])
+        loop = Loop(
+            *(method, model, held[: len(tasks)], held[len(tasks) :]),
+            *(store, settings or Train(), seed, samples, trainer, grader),
+        )
         base = base or loop.measure(model, 0)
         store.begin("collect", 1)
         store.set_round(0, base.as_dict() if base else {})
@@ -109,25 +114,24 @@ class Loop:
     seed: int
     samples: int
     trainer: Trainer
+    grader: Grader | None = None
 
     def round(self, number: int, current: Model) -> tuple[Model, Round]:
         """Collect from the current model, train, measure."""
-        run = Run({"policy": current, "base": self.base}, self.store, seed=self.seed, round=number)
+        models = {"policy": current, "base": self.base}
+        run = Run(models, self.store, seed=self.seed, round=number, grader=self.grader)
         self.store.begin(run.scope, number)
-        examples = self.method.collect(run, self.tasks)
+        size = len(self.tasks) if getattr(self.method, "whole", False) else PORTION
+        examples = [e for part, some in run.portions(self.tasks, size) for e in self.method.collect(part, some)]
         self.store.set_examples(number, examples)
         tally = self.store.tally(number, len(self.tasks), len(examples))
         announce(tally, self.store.events(run.scope, number))
-        if not examples:
-            raise UserError(
-                f"round {number}: none of {tally.attempts + tally.resumed} attempts at {tally.tasks} tasks became an "
-                f"example ({tally.correct} correct, {tally.unknown} unknown); give more or easier tasks or more samples"
-            )
+        require_work(tally, self.store.events(run.scope, number))
         role, start = ("base", self.base) if self.method.start == "base" else ("policy", current)
         folder = self.store.folder / "models" / f"round-{number}"
         began = time.monotonic()
         trained = self.trainer(start, examples, self.settings, folder, lambda: logprobs(run, examples, role), self.seed)
-        self.store.add_timing("train", number, "train", time.monotonic() - began, 0)
+        self.store.add_timing("train", number, "train", time.monotonic() - began, 0, peak_memory())
         result = summarise(self.store, number, tally, self.measure(trained, number))
         self.store.set_round(number, result.as_dict())
         return trained, result
@@ -136,7 +140,7 @@ class Loop:
         """Evaluate a model on the test tasks, if there are any."""
         if not self.test:
             return None
-        run = Run({"policy": model}, self.store, seed=self.seed, round=number, scope="eval")
+        run = Run({"policy": model}, self.store, seed=self.seed, round=number, scope="eval", grader=self.grader)
         self.store.begin(run.scope, number)
         found = evaluate(run, self.test, samples=self.samples)
         announce_events(self.store.events(run.scope, number))

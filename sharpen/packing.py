@@ -36,6 +36,16 @@ def unpack_parts(blob: bytes, images: Path) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def pack_numbers(values: Sequence[int]) -> bytes:
+    """Pack integers of 32 bits."""
+    return zlib.compress(array("i", values).tobytes(), 1)
+
+
+def unpack_numbers(blob: bytes) -> tuple[int, ...]:
+    """Undo `pack_numbers`."""
+    return tuple(array("i", zlib.decompress(blob)))
+
+
 def pack_reading(reading: Reading) -> bytes:
     """Pack a reading; floats are kept as the float32 they were measured in."""
     r = reading

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
-from .models.model import Write, Written
-from .types import Part, Prefix, Rollout, Task
+from .models.model import Model, Sampling, Write, Written
+from .types import Part, Prefix, Rollout, Task, digest
+
+KEY = 32
+"""Hexadecimal digits of a key: 128 bits, so that a chance of two equal ones needs 10^19 attempts."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,12 @@ class Planned:
     job: Job
     request: Write
     keys: tuple[str, ...]
+    prompt: str
+    """Key of the prompt."""
+    call: int
+    """Number of the call in the ledger."""
+    room: int
+    """Most new tokens."""
 
     def rollout(self, written: Written, model: str) -> Rollout:
         """Make the rollout of one finished attempt."""
@@ -46,6 +56,56 @@ class Planned:
         parts = (*given, written.part)
         key = self.keys[written.attempt]
         return Rollout(key, self.job.task, self.job.seen, parts, written.finish, model, len(given), parent)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A job after which nothing can be written, and why."""
+
+    kind: str
+    reason: str
+
+
+def plan(
+    writer: Model, call: tuple[object, ...], number: int, job: Job, n: int, sampling: Sampling
+) -> Planned | Refused:
+    """Fix what a job's n attempts depend on; `call` is the address of the call, `number` its id in the ledger."""
+    prompt = writer.prompt(job.seen)
+    given = tuple(part.ids for part in job.standing)
+    used = sum(map(len, given))
+    room = min(sampling.max_tokens, writer.context - len(prompt.ids)) - used
+    if room <= 0:
+        return Refused("too long", f"prompt of {len(prompt.ids)} and prefix of {used} tokens leave no room")
+    if given and given[-1][-1] in writer.stop_ids:
+        return Refused("already ended", "the prefix ends the turn")
+    limits = replace(sampling, max_tokens=room)
+    seed = int(digest(call, job.address)[:15], 16)
+    shown = prompt_key(prompt.ids, [image.sha256 for image in job.seen.images])
+    keys = rollout_keys(writer.identity, shown, given, asdict(limits), call, job.address, range(n))
+    return Planned(job, Write(prompt, limits, seed, tuple(range(n)), given), keys, shown, number, room)
+
+
+def prompt_key(ids: Sequence[int], images: Sequence[str]) -> str:
+    """Return the key of a prompt: its ids, and the hashes of its images."""
+    return digest(list(ids), list(images))[:KEY]
+
+
+def rollout_keys(
+    model: str,
+    prompt: str,
+    given: Sequence[Sequence[int]],
+    settings: Mapping[str, object],
+    call: Sequence[object],
+    address: Sequence[object],
+    attempts: Sequence[int],
+) -> tuple[str, ...]:
+    """Return the keys of attempts: the hash of all they depend on.
+
+    That is weights and processor (`model`), prompt with images, given ids, sampling settings with the room
+    left, and the address: run seed, scope, round, call, verb, task, prefix, attempt.
+    """
+    shown = digest(model, prompt, [list(run) for run in given], settings, list(call), list(address))
+    return tuple(digest(shown, attempt)[:KEY] for attempt in attempts)
 
 
 def standing(prefix: Prefix) -> tuple[Part, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -76,6 +77,14 @@ class Progress:
                 say(f"  {self.label}: {done}/{self.total}, {rate:.0f}/s, {(self.total - done) / rate:.0f} s left")
 
         return advance
+
+
+def peak_memory() -> tuple[int, int | None]:
+    """Return the most bytes that this process has used so far, and those of its GPU; None without one."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    torch = sys.modules.get("torch")  # not imported for this
+    gpu = int(torch.cuda.max_memory_allocated()) if torch is not None and torch.cuda.is_available() else None
+    return peak * (1 if sys.platform == "darwin" else 1024), gpu
 
 
 def say(line: str) -> None:

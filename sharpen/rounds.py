@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from .errors import UserError
 from .evaluate import Evaluation
+from .ledger.tally import Tally
 from .progress import say
 from .statistics import Interval
-from .store import Store, Tally
+from .store import Store
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,24 @@ def announce(tally: Tally, events: Mapping[tuple[str, str], int]) -> None:
     if t.resumed:
         say(f"  {t.resumed} resumed from a prefix: {t.rescued} correct, {t.unsolved_after} tasks still without")
     announce_events(events)
+    total = t.attempts + t.resumed
+    if total:
+        say(f"  {t.unknown / total:.1%} cannot be told, {t.unfinished / total:.1%} unfinished at the limit of tokens")
     sign = "=" if t.correct + t.rescued - t.dropped == t.examples else ";"
     say(f"  {t.correct} + {t.rescued} correct - {t.dropped} dropped {sign} {t.examples} examples")
+
+
+def require_work(tally: Tally, events: Mapping[tuple[str, str], int]) -> None:
+    """Raise UserError for a round that planned work and did none: nothing asked, or nothing to train on."""
+    t = tally
+    why = "; ".join(f"{n} {kind}: {reason}" for (kind, reason), n in sorted(events.items())) or "no reason was noted"
+    if not t.attempts + t.resumed:
+        raise UserError(f"no attempt was made at any of {t.tasks} tasks ({why}); shorten the questions or take others")
+    if not t.examples:
+        raise UserError(
+            f"none of {t.attempts + t.resumed} attempts at {t.tasks} tasks became an example ({t.correct} correct, "
+            f"{t.unknown} unknown; {why}); give more or easier tasks or more samples"
+        )
 
 
 def announce_events(events: Mapping[tuple[str, str], int]) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
-from .errors import require
-from .models.model import Model, Read, Sampling, Write
-from .plan import Job, Planned
-from .progress import Progress, say
+from .answers import Grader, Verdict
+from .errors import ModelError, require
+from .models.model import Model, Read, Sampling
+from .plan import KEY, Job, Planned, Refused, plan
+from .progress import Progress, peak_memory, say
 from .scorers import Scorer
-from .store import Store
+from .store import Place, Store
 from .types import Group, Prefix, Reading, Rollout, Task, View, digest
+
+PORTION = 512
+"""Tasks collected at a time (ours): their attempts and readings are in memory, those of all tasks are not."""
+TRANSIENT = ("timeout", "crash")
+"""Reasons of a verdict that another try may not have."""
 
 
 @dataclass
@@ -44,14 +50,27 @@ class Run:
         seed: int = 0,
         round: int = 0,
         scope: str = "collect",
+        grader: Grader | None = None,
     ) -> None:
         self.models = models
         self.store = store
         self.seed = seed
         self.round = round
         self.scope = scope
+        self.grader = grader or Grader()
         self._calls = 0
         self._inner_s = 0.0
+
+    def portions(self, tasks: Sequence[Task], size: int = PORTION) -> Iterator[tuple[Run, Sequence[Task]]]:
+        """Split tasks so that memory does not grow with their number; each portion's calls are counted from the first.
+
+        So the address of an attempt, and with it its draws, does not depend on `size`.
+        """
+        for start in range(0, len(tasks), size):
+            if len(tasks) > size:
+                say(f"  tasks {start + 1} to {min(start + size, len(tasks))} of {len(tasks)}")
+            run = Run(self.models, self.store, seed=self.seed, round=self.round, scope=self.scope, grader=self.grader)
+            yield run, tasks[start : start + size]
 
     def sample(
         self,
@@ -136,6 +155,21 @@ class Run:
             self.store.add_scores(scorer.name, [(r.key, r[scorer]) for g in scored for r in g.rollouts])
         return scored
 
+    def judge(self, rollouts: Sequence[Rollout], grader: Grader | None = None) -> list[Verdict]:
+        """Say of each attempt whether it is right; a verdict of this grader on this gold answer is not given twice.
+
+        A check that was killed or crashed is tried again, since that may have been the machine.
+        """
+        grader = grader or self.grader
+        golds = [digest(r.task.answer, r.task.choices)[:KEY] for r in rollouts]
+        held = self.store.verdicts(grader.name, [r.key for r in rollouts])
+        found = {at: v for at, v in held.items() if v.reason not in TRANSIENT}
+        new = {(r.key, gold): r for r, gold in zip(rollouts, golds, strict=True) if (r.key, gold) not in found}
+        graded = grader.grade_all([(r.text, r.task) for r in new.values()])
+        self.store.add_verdicts(grader.name, ((*at, v) for at, v in zip(new, graded, strict=True)))
+        found.update(zip(new, graded, strict=True))
+        return [found[r.key, gold] for r, gold in zip(rollouts, golds, strict=True)]
+
     def ask(self, tasks: Sequence[Task], *, model: str = "policy", max_tokens: int | None = None) -> list[str]:
         """Return one greedy answer in words per task, "" where the prompt was too long: for judges and proposers."""
         jobs = [Job(t, t) for t in tasks]
@@ -168,46 +202,46 @@ class Run:
         writer = self.models[model]
         call = (self.seed, self.scope, self.round, self._calls, verb)
         self._calls += 1
-        plans = [self._plan(writer, call, job, n, sampling) for job in jobs]
-        known = self.store.rollouts({key: (p.job.task, p.job.seen) for p in plans if p for key in p.keys})
-        missing = [(p, tuple(a for a in range(n) if p.keys[a] not in known)) for p in plans if p]
+        number = self.store.call(call, asdict(sampling))
+        plans = [plan(writer, call, number, job, n, sampling) for job in jobs]
+        planned = [p for p in plans if isinstance(p, Planned)]
+        for job, p in zip(jobs, plans, strict=True):
+            if isinstance(p, Refused):
+                self.note(p.kind, p.reason, job.prefix and job.prefix.parent, job.task)
+        self.store.add_prompts(planned)
+        known = self.store.rollouts({key: (p.job.task, p.job.seen) for p in planned for key in p.keys})
+        missing = [(p, tuple(a for a in range(n) if p.keys[a] not in known)) for p in planned]
         missing = [(p, attempts) for p, attempts in missing if attempts]
-        requests = [replace(p.request, attempts=attempts) for p, attempts in missing]
         if known:
-            wanted = sum(len(p.keys) for p in plans if p)
+            wanted = n * len(planned)
             say(f"  {self.scope} {self.round} {verb}: {len(known)} of {wanted} attempts are in the ledger already")
-        bar = Progress(f"{self.scope} {self.round} {verb}", sum(len(r.attempts) for r in requests))
-        with self._timed(verb) as spent:
-            for written in bar.over(writer.write(requests)):
-                rollout = missing[written.request][0].rollout(written, writer.identity)
-                self.store.add_rollout(rollout, self.scope, self.round, verb, written.attempt)
-                known[rollout.key] = rollout
-                spent.tokens += len(written.part.ids)
+        self._ask(writer, verb, missing, known)
         self.store.use(self.scope, self.round, known)
         return [
-            Group(job.task, tuple(known[key] for key in plan.keys) if plan else ())
-            for job, plan in zip(jobs, plans, strict=True)
+            Group(job.task, tuple(known[key] for key in p.keys) if isinstance(p, Planned) else ())
+            for job, p in zip(jobs, plans, strict=True)
         ]
 
-    def _plan(self, writer: Model, call: tuple[object, ...], job: Job, n: int, sampling: Sampling) -> Planned | None:
-        """Fix what a job's attempts depend on; None where nothing can be written, which is recorded."""
-        prompt = writer.prompt(job.seen)
-        given = tuple(part.ids for part in job.standing)
-        used = sum(map(len, given))
-        room = min(sampling.max_tokens, writer.context - len(prompt.ids)) - used
-        if room <= 0:
-            reason = f"prompt of {len(prompt.ids)} and prefix of {used} tokens leave no room"
-            self.note("too long", reason, job.prefix and job.prefix.parent, job.task)
-            return None
-        if given and given[-1][-1] in writer.stop_ids:
-            self.note("already ended", "the prefix ends the turn", job.prefix and job.prefix.parent, job.task)
-            return None
-        limits = replace(sampling, max_tokens=room)
-        seed = int(digest(call, job.address)[:15], 16)
-        shown = (prompt.ids, [image.sha256 for image in job.seen.images], given)
-        identity = digest(writer.identity, shown, asdict(limits), call, job.address)
-        keys = tuple(digest(identity, attempt) for attempt in range(n))
-        return Planned(job, Write(prompt, limits, seed, tuple(range(n)), given), keys)
+    def _ask(
+        self, writer: Model, verb: str, missing: Sequence[tuple[Planned, tuple[int, ...]]], known: dict[str, Rollout]
+    ) -> None:
+        """Have the missing attempts written, and add each to the ledger and to `known` as it finishes."""
+        requests = [replace(p.request, attempts=attempts) for p, attempts in missing]
+        total = sum(len(r.attempts) for r in requests)
+        bar = Progress(f"{self.scope} {self.round} {verb}", total)
+        before = len(known)
+        with self._timed(verb) as spent:
+            for written in bar.over(writer.write(requests) if requests else ()):
+                of = missing[written.request][0]
+                place = Place(self.scope, self.round, verb, written.attempt)
+                rollout = of.rollout(written, writer.identity)
+                known[rollout.key] = self.store.add_rollout(rollout, of, place)
+                spent.tokens += len(written.part.ids)
+        if len(known) - before != total:
+            raise ModelError(
+                f"{writer.name} gave {len(known) - before} of the {total} attempts that were asked for; this is a "
+                "fault of its backend, what it gave is in the ledger"
+            )
 
     @contextmanager
     def _timed(self, part: str) -> Generator[Spent]:
@@ -217,7 +251,7 @@ class Run:
         try:
             yield spent
         finally:
-            self.store.flush()
             elapsed = time.monotonic() - started
-            self.store.add_timing(self.scope, self.round, part, elapsed - self._inner_s, spent.tokens)
+            own = elapsed - self._inner_s
+            self.store.add_timing(self.scope, self.round, part, own, spent.tokens, peak_memory())
             self._inner_s = outer + elapsed

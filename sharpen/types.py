@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -110,19 +110,19 @@ class Rollout:
     key: str
     task: Task
     seen: Task
-    parts: tuple[Part, ...]
+    parts: Sequence[Part]
     finish: Finish
     model: str
     given: int = 0
     parent: str | None = None
     scores: Mapping[str, Score] = field(default_factory=dict[str, Score])
 
-    @cached_property
+    @property
     def ids(self) -> tuple[int, ...]:
         """The response's token ids, the end-of-turn token included where it was written."""
         return tuple(i for part in self.parts for i in part.ids)
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The response's text."""
         return "".join(part.text for part in self.parts)

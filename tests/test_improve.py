@@ -55,7 +55,7 @@ def test_each_round_restarts_from_the_base_or_goes_on_from_the_last(tmp_path: Pa
 
 def test_a_round_without_examples_is_an_error_that_says_what_there_was(tmp_path: Path) -> None:
     model = Scripted(lambda asked: "<answer>8</answer>")
-    with pytest.raises(UserError, match=r"round 1: none of 8 attempts at 4 tasks became an example \(0 correct"):
+    with pytest.raises(UserError, match=r"none of 8 attempts at 4 tasks became an example \(0 correct"):
         improve(RestEm(samples=2), model, TASKS, rounds=1, out=tmp_path / "r", trainer=rename)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..answers import Grader
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Correct(Scorer):
-    """1 right, 0 wrong, None where the grader cannot tell."""
+    """1 right, 0 wrong, None where the grader cannot tell; the run's grader where none is given."""
 
-    grader: Grader = field(default_factory=Grader)
+    grader: Grader | None = None
 
     @property
     def name(self) -> str:
-        """`correct`, with the grader's settings where they are not the default."""
-        return "correct" if self.grader == Grader() else f"correct({self.grader.name})"
+        """`correct`, with the grader's settings where one is given."""
+        return f"correct({self.grader.name})" if self.grader else "correct"
 
     def __call__(self, groups: Sequence[Group], run: Run) -> list[list[Score]]:
         rollouts = each(groups)
-        verdicts = self.grader.grade_all([(r.text, r.task) for r in rollouts])
+        verdicts = run.judge(rollouts, self.grader)
         for rollout, verdict in zip(rollouts, verdicts, strict=True):
             if verdict.outcome == "unknown":
                 run.note("unknown", f"cannot tell: {verdict.reason}", rollout)
