@@ -70,8 +70,7 @@ def improve(
 
     `tasks` are learnt from, `test` is measured on, with `samples` attempts each (nothing where it is
     empty); `out` is the run's folder. `base` spares measuring the base model where that is known;
-    `manifest` is written beside the ledger.
-    Raises UserError where there is no work, or a round has nothing to train on.
+    `manifest` is written beside the ledger. Raises UserError where a round has nothing to work or train on.
     """
     if rounds < 1 or not tasks:
         raise UserError(f"{rounds} rounds on {len(tasks)} tasks is no work; give at least one of each")
