@@ -9,11 +9,11 @@ from statistics import fmean
 
 from .errors import UserError
 from .evaluate import SAMPLES, Evaluation, difference, rate
-from .improve import Improved, Trainer, improve
+from .improve import Trainer, improve
 from .methods import Method
 from .models.model import Model
 from .progress import say
-from .rounds import span
+from .rounds import Improved, span
 from .statistics import Interval, Paired
 from .train import Train
 from .types import Task

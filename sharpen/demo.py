@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from . import setup
 from .evaluate import Evaluation
-from .improve import Improved, improve
+from .improve import improve
 from .methods import find
 from .progress import say
 from .report.html import MethodResult, write_report
 from .report.traces import tell
-from .rounds import table
+from .rounds import Improved, table
 
 if TYPE_CHECKING:
     from .types import Task

@@ -15,7 +15,7 @@ from .examples import Examples
 from .methods import Method
 from .models.model import Model
 from .progress import peak_memory, say
-from .rounds import Round, announce, announce_events, announce_folder, require_work, span, summarise
+from .rounds import Improved, Round, announce, announce_events, announce_folder, require_work, span, summarise
 from .run import PORTION, Run
 from .store import Store
 from .train import Train
@@ -38,20 +38,6 @@ class Trainer(Protocol):
     ) -> Model: ...
 
 
-@dataclass(frozen=True)
-class Improved:
-    """A finished run: the base model's evaluation, its rounds, and the last model."""
-
-    base: Evaluation | None
-    rounds: list[Round]
-    model: Model
-
-    def as_dict(self) -> dict[str, object]:
-        """Return base and rounds for JSON."""
-        base = self.base.as_dict() if self.base else None
-        return {"base": base, "rounds": [r.as_dict() for r in self.rounds]}
-
-
 def improve(
     method: Method,
     model: Model,
@@ -71,9 +57,9 @@ def improve(
     """Improve a model by its own attempts, `rounds` times; the same call again goes on where it stopped.
 
     `tasks` are learnt from, `test` is measured on, with `samples` attempts each (nothing where it is
-    empty); `out` is the run's folder; `grader` says what is right. `base` spares measuring the base model where that is known;
-    `manifest` is written beside the ledger.
-    Raises UserError where there is no work, or a round has nothing to train on.
+    empty); `out` is the run's folder; `grader` says what is right. `base` spares measuring the base model
+    where that is known; `manifest` is written beside the ledger.
+    Raises UserError where a round has nothing to work or train on.
     """
     if rounds < 1 or not tasks:
         raise UserError(f"{rounds} rounds on {len(tasks)} tasks is no work; give at least one of each")

@@ -11,6 +11,7 @@ from typing import Any, cast
 from .errors import UserError
 from .evaluate import Evaluation
 from .ledger.tally import Tally
+from .models.model import Model
 from .progress import say
 from .statistics import Interval
 from .store import Store
@@ -40,6 +41,20 @@ class Round:
             "parts": {part: round(s, 2) for part, s in self.seconds.items()},
             "events": self.events,
         }
+
+
+@dataclass(frozen=True)
+class Improved:
+    """A finished run: the base model's evaluation, its rounds, and the last model."""
+
+    base: Evaluation | None
+    rounds: list[Round]
+    model: Model
+
+    def as_dict(self) -> dict[str, object]:
+        """Return base and rounds for JSON."""
+        base = self.base.as_dict() if self.base else None
+        return {"base": base, "rounds": [r.as_dict() for r in self.rounds]}
 
 
 def summarise(store: Store, number: int, tally: Tally, evaluation: Evaluation | None) -> Round:
@@ -95,7 +110,7 @@ def require_work(tally: Tally, events: Mapping[tuple[str, str], int]) -> None:
     """Raise UserError for a round that planned work and did none: nothing asked, or nothing to train on."""
     t = tally
     why = "; ".join(f"{n} {kind}: {reason}" for (kind, reason), n in sorted(events.items())) or "no reason was noted"
-    if not t.attempts + t.resumed:
+    if not t.examples and not t.attempts + t.resumed:
         raise UserError(f"no attempt was made at any of {t.tasks} tasks ({why}); shorten the questions or take others")
     if not t.examples:
         raise UserError(

@@ -19,7 +19,7 @@ from .types import Group, Prefix, Reading, Rollout, Task, View, digest
 PORTION = 512
 """Tasks collected at a time (ours): their attempts and readings are in memory, those of all tasks are not."""
 TRANSIENT = ("timeout", "crash")
-"""Reasons of a verdict that another try may not have."""
+"""Reasons of a verdict that is tried again, since it may have been the machine."""
 
 
 @dataclass
@@ -27,11 +27,6 @@ class Spent:
     """What a timed piece of work used."""
 
     tokens: int = 0
-
-
-def images_of(read: Read) -> list[str]:
-    """Return the hashes of the images that a reading is shown."""
-    return [image.sha256 for image in read.prompt.task.images]
 
 
 class Run:
@@ -62,10 +57,7 @@ class Run:
         self._inner_s = 0.0
 
     def portions(self, tasks: Sequence[Task], size: int = PORTION) -> Iterator[tuple[Run, Sequence[Task]]]:
-        """Split tasks so that memory does not grow with their number; each portion's calls are counted from the first.
-
-        So the address of an attempt, and with it its draws, does not depend on `size`.
-        """
+        """Split tasks so that memory does not grow with their number; no address, and so no draw, depends on `size`."""
         for start in range(0, len(tasks), size):
             if len(tasks) > size:
                 say(f"  tasks {start + 1} to {min(start + size, len(tasks))} of {len(tasks)}")
@@ -122,8 +114,9 @@ class Run:
         reads = [Read(reader.prompt(view(r.task) if view else r.seen), r.ids, tuple(layers), top) for r in rollouts]
         # The spans are in the key, too: shares depend on where they end.
         keys = [
-            digest(reader.identity, (q.prompt.ids, q.prompt.spans.hex(), images_of(q)), q.ids, q.layers, q.top)
+            digest(reader.identity, (p.ids, p.spans.hex(), [i.sha256 for i in p.task.images]), q.ids, q.layers, q.top)
             for q in reads
+            for p in (q.prompt,)
         ]
         found = self.store.readings(keys)
         missing = {key: read for key, read in zip(keys, reads, strict=True) if key not in found}
@@ -156,10 +149,7 @@ class Run:
         return scored
 
     def judge(self, rollouts: Sequence[Rollout], grader: Grader | None = None) -> list[Verdict]:
-        """Say of each attempt whether it is right; a verdict of this grader on this gold answer is not given twice.
-
-        A check that was killed or crashed is tried again, since that may have been the machine.
-        """
+        """Say of each attempt whether it is right; a verdict of this grader on this gold answer is not given twice."""
         grader = grader or self.grader
         golds = [digest(r.task.answer, r.task.choices)[:KEY] for r in rollouts]
         held = self.store.verdicts(grader.name, [r.key for r in rollouts])
@@ -238,9 +228,9 @@ class Run:
                 known[rollout.key] = self.store.add_rollout(rollout, of, place)
                 spent.tokens += len(written.part.ids)
         if len(known) - before != total:
+            came = len(known) - before
             raise ModelError(
-                f"{writer.name} gave {len(known) - before} of the {total} attempts that were asked for; this is a "
-                "fault of its backend, what it gave is in the ledger"
+                f"{writer.name} gave {came} of {total} attempts, a fault of its backend; they are recorded"
             )
 
     @contextmanager

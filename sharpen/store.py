@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from .answers import Verdict
 from .errors import StoreError
@@ -54,7 +54,7 @@ class Recorded(Sequence[Part]):
         return iter(self._store.parts(self._key))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+        return isinstance(other, Recorded | tuple) and tuple(self) == tuple(cast("Sequence[Part]", other))
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -116,7 +116,9 @@ class Store:
         Attempts, scores, verdicts and readings stay: whatever still fits is used again.
         """
         here = "WHERE scope = ? AND round >= ?"
-        gone = [(f"DELETE FROM {table} {here}", (scope, round)) for table in ("uses", "events", "timings")]
+        gone: list[tuple[str, Sequence[object]]] = [
+            (f"DELETE FROM {table} {here}", (scope, round)) for table in ("uses", "events", "timings")
+        ]
         if scope == "collect":
             gone.append(("DELETE FROM timings WHERE round >= ? AND scope <> 'eval'", (round,)))
             gone += [(f"DELETE FROM {table} WHERE round >= ?", (round,)) for table in ("examples", "rounds")]
@@ -170,20 +172,25 @@ class Store:
         return int(next(self.db.rows("SELECT id FROM calls WHERE address = ? AND settings = ?", values))[0])
 
     def add_rollout(self, rollout: Rollout, plan: Planned, place: Place) -> Rollout:
-        """Record one finished attempt and the pictures a tool put into it; return it as the ledger holds it."""
-        r = rollout
-        for part in r.parts:
-            if part.image:
-                self.add_image(part.image)
-        blob = pack_parts(r.parts)
-        row = (
-            *(r.key, place.scope, place.round, place.verb, r.task.id, place.attempt, r.parent, r.given, blob),
-            *(r.finish, r.model, len(r.ids) - r.given_tokens, plan.prompt, plan.call, plan.room),
-            *(json.dumps(plan.job.address), seal(r.key, blob, r.finish)),
-        )
-        self.db.write(f"INSERT OR REPLACE INTO rollouts VALUES ({','.join('?' * len(row))})", [row])
-        self._hold(r.key, tuple(r.parts))
-        return replace(r, parts=Recorded(self, r.key))
+        """Record one finished attempt and return it as the ledger holds it."""
+        origin = (plan.prompt, plan.call, plan.room, json.dumps(plan.job.address))
+        self._insert([(rollout, place, origin)])
+        self._hold(rollout.key, tuple(rollout.parts))
+        return replace(rollout, parts=Recorded(self, rollout.key))
+
+    def _insert(self, attempts: Sequence[tuple[Rollout, Place, tuple[object, ...]]]) -> None:
+        """Write attempts, and the pictures that a tool put into them."""
+        rows: list[tuple[object, ...]] = []
+        for r, place, origin in attempts:
+            for part in r.parts:
+                if part.image:
+                    self.add_image(part.image)
+            blob = pack_parts(r.parts)
+            where = (place.scope, place.round, place.verb, r.task.id, place.attempt)
+            tokens = len(r.ids) - r.given_tokens
+            text = (r.parent, r.given, blob, r.finish, r.model, tokens)
+            rows.append((r.key, *where, *text, *origin, seal(r.key, blob, r.finish)))
+        self.db.write(f"INSERT OR REPLACE INTO rollouts VALUES ({','.join('?' * 17)})", rows)
 
     def parts(self, key: str) -> tuple[Part, ...]:
         """Return the parts of a recorded attempt; raises StoreError where it is not in the ledger."""
@@ -305,8 +312,12 @@ class Store:
     # --- rounds ----------------------------------------------------------------------------------
 
     def set_examples(self, round: int, examples: Examples) -> None:
-        """Replace the round's training examples."""
+        """Replace the round's training examples; attempts that nobody sampled here, such as a teacher's, come along."""
         self.db.run(("DELETE FROM examples WHERE round = ?", (round,)))
+        written = {r.key: r for e in examples for r in e.rollouts if not isinstance(r.parts, Recorded)}
+        known = {key for (key,) in self.db.among("SELECT key FROM rollouts WHERE key IN", list(written))}
+        foreign = [r for key, r in written.items() if key not in known]
+        self._insert([(r, Place("collect", round, "given", i), ("", 0, 0, "[]")) for i, r in enumerate(foreign)])
         rows = (example_row(round, i, e) for i, e in enumerate(examples))
         self.db.write("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?)", rows)
         self.db.sync()

@@ -64,7 +64,7 @@ def trace(run: Run, model: HF, title: str, rollout: Rollout, parent: Rollout | N
         for image in spans[1:2]
     )
     share = image_share(reading, layer)
-    verdict = correct.grader.grade(rollout.text, rollout.task).outcome
+    verdict = run.judge([rollout])[0].outcome
     note = f"layer {layer}, image share {share:.3f}" if share is not None else ""
     pieces = tuple(model.render.pieces(rollout.ids))
     critical = rollout.given_tokens - 1 if parent else None
