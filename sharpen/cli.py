@@ -12,13 +12,17 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
+from .answers import Grader
 from .errors import UserError, require
 from .progress import say
 from .train import Train
+
+if TYPE_CHECKING:
+    from .setup import Data
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,12 @@ class Common:
     seed: int = 0
     eval_samples: int = 8
     """Attempts a task for sampled accuracy and pass@k."""
-    max_bad: float = 0.0
+    max_bad: float = 0.01
     """Share of a file's rows that may be unusable; they are left out and named."""
+    allow_bad_gold: bool = False
+    """Leave out tasks whose gold answer fails its own grader, however many; by default one in a hundred may."""
+    grader: Grader = field(default_factory=Grader)
+    """How answers are taken out of a text and compared."""
     json: bool = False
     """Print one machine-readable object on standard output."""
 
@@ -176,19 +184,21 @@ def improve_command(arguments: Sequence[str]) -> None:
     both = make_dataclass("Options", [settings], bases=(RunOptions,), frozen=True)
     both.__doc__ = RunOptions.__doc__
     options = parse(both, f"run {names[0]}", rest)
-    tasks, test = setup.train_and_test(options.tasks, options.test, options.rounds, options.max_bad)
+    data = found_by(options)
     model = setup.model(options.model)
     done = improve(
         options.method,
         model,
-        tasks,
+        data.tasks,
         rounds=options.rounds,
         out=options.out,
-        test=test,
+        test=data.test,
+        grader=options.grader,
+        left_out=data.left_out,
         settings=options.train,
         seed=options.seed,
         samples=options.eval_samples,
-        manifest=setup.manifest(["run", *arguments], options, model.identity, [*tasks, *test]),
+        manifest=setup.manifest(["run", *arguments], options, model.identity, [*data.tasks, *data.test]),
     )
     head = {"method": names[0], "model": options.model, "tasks": options.tasks, "seed": options.seed}
     emit({**head, **done.as_dict()}, options.json)
@@ -196,25 +206,36 @@ def improve_command(arguments: Sequence[str]) -> None:
         print(table({names[0]: [done.base.as_dict() if done.base else {}, *(r.as_dict() for r in done.rounds)]}))
 
 
+def found_by(options: RunOptions) -> Data:
+    """Load the tasks that a run's options name."""
+    from . import setup
+
+    bad = (options.max_bad, options.grader, options.allow_bad_gold)
+    return setup.train_and_test(options.tasks, options.test, options.rounds, *bad)
+
+
 def eval_command(arguments: Sequence[str]) -> None:
     """`sharpen eval`."""
-    from . import setup
+    from . import canary, setup
     from .evaluate import difference, evaluate
     from .rounds import describe, span
     from .run import Run
     from .store import Store
 
     options: EvalOptions = parse(EvalOptions, "eval", arguments)
-    tasks = setup.labelled(options.tasks, options.split, options.max_bad)
+    data = setup.labelled(options.tasks, options.split, options.max_bad, options.grader, options.allow_bad_gold)
+    tasks = data.tasks
     models = [setup.model(name) for name in (options.model, options.against) if name]
     with Store(options.out) as store:
         store.write_manifest(setup.manifest(["eval", *arguments], options, models[0].identity, tasks))
-        store.add_tasks(tasks)
+        for name, reason in data.skipped:
+            store.add_event("import", 0, "left out", reason, name, None)
+        tasks = store.add_tasks(tasks)
         store.begin("collect", 0)
-        found = [
-            evaluate(Run({"policy": m}, store, seed=options.seed, scope="eval"), tasks, samples=options.eval_samples)
-            for m in models
-        ]
+        for m in models:
+            canary.check(m, tasks)
+        runs = [Run({"policy": m}, store, seed=options.seed, scope="eval", grader=options.grader) for m in models]
+        found = [evaluate(run, tasks, samples=options.eval_samples) for run in runs]
         store.set_round(0, found[0].as_dict())
     lines = [line for m, e in zip(models, found, strict=True) for line in (m.name, *(f"  {d}" for d in describe(e)))]
     result = {"model": options.model, "tasks": options.tasks, "seed": options.seed, **found[0].as_dict()}
@@ -245,19 +266,21 @@ def compare_command(arguments: Sequence[str]) -> None:
     if not chosen and not {"-h", "--help"} & set(rest):
         raise UserError(f"sharpen compare takes methods by name; choose from: {', '.join(methods.names())}")
     options: CompareOptions = parse(CompareOptions, "compare METHOD …", rest)
-    tasks, test = setup.train_and_test(options.tasks, options.test, options.rounds, options.max_bad)
+    data = found_by(options)
     model = setup.model(options.model)
     found = compare(
         chosen,
         model,
-        tasks,
-        test,
+        data.tasks,
+        data.test,
+        grader=options.grader,
+        left_out=data.left_out,
         seeds=range(options.seed, options.seed + options.seeds),
         rounds=options.rounds,
         out=options.out,
         settings=options.train,
         samples=options.eval_samples,
-        manifest=setup.manifest(["compare", *arguments], options, model.identity, [*tasks, *test]),
+        manifest=setup.manifest(["compare", *arguments], options, model.identity, [*data.tasks, *data.test]),
     )
     emit({"model": options.model, "tasks": options.tasks, **found.as_dict()}, options.json)
     if not options.json:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from .answers import Grader
 from .errors import UserError
 from .evaluate import SAMPLES, Evaluation, difference, rate
 from .improve import Trainer, improve
@@ -101,7 +102,9 @@ def compare(
     settings: Train | None = None,
     samples: int = SAMPLES,
     trainer: Trainer | None = None,
+    grader: Grader | None = None,
     manifest: Mapping[str, object] | None = None,
+    left_out: Sequence[tuple[str, str]] = (),
 ) -> Comparison:
     """Run each method with each seed in a folder of its own under `out`, and put them side by side.
 
@@ -130,7 +133,9 @@ def compare(
                 samples=samples,
                 base=base,
                 trainer=trainer,
+                grader=grader,
                 manifest=manifest,
+                left_out=left_out,
             )
             base = done.base
             runs[name].append(done)

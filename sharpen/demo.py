@@ -58,5 +58,5 @@ def both_worlds(n: int, split: str) -> list[Task]:
     return [
         t
         for name in ("digits", "shapes")
-        for t in setup.labelled(f"{name}:{n}", "test" if split == "test" else "train")
+        for t in setup.labelled(f"{name}:{n}", "test" if split == "test" else "train").tasks
     ]

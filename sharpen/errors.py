@@ -20,6 +20,10 @@ class ModelError(UserError):
     """A model cannot be found or loaded, or does not fit what is asked of it."""
 
 
+class TrainError(UserError):
+    """Training came to numbers that cannot be gone on with."""
+
+
 class StoreError(UserError):
     """A run folder cannot be used: locked, foreign, of another version, or not writable."""
 

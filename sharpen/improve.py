@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from . import canary
 from .answers import Grader
 from .errors import UserError
 from .evaluate import SAMPLES, Evaluation, distinct, evaluate
@@ -53,12 +54,14 @@ def improve(
     base: Evaluation | None = None,
     grader: Grader | None = None,
     manifest: Mapping[str, object] | None = None,
+    left_out: Sequence[tuple[str, str]] = (),
 ) -> Improved:
     """Improve a model by its own attempts, `rounds` times; the same call again goes on where it stopped.
 
     `tasks` are learnt from, `test` is measured on, with `samples` attempts each (nothing where it is
     empty); `out` is the run's folder; `grader` says what is right. `base` spares measuring the base model
-    where that is known; `manifest` is written beside the ledger.
+    where that is known; `manifest` is written beside the ledger, `left_out` names rows that became no task,
+    with reasons.
     Raises UserError where a round has nothing to work or train on.
     """
     if rounds < 1 or not tasks:
@@ -71,11 +74,15 @@ def improve(
     with Store(Path(out)) as store:
         announce_folder(store.folder, store.manifest(), manifest or {})
         store.write_manifest(manifest or {})
+        for name, reason in left_out:
+            store.add_event("import", 0, "left out", reason, name, None)
         held = store.add_tasks([*tasks, *test])
         loop = Loop(
             *(method, model, held[: len(tasks)], held[len(tasks) :]),
             *(store, settings or Train(), seed, samples, trainer, grader),
         )
+        if model.neural:
+            canary.check(model, held)
         base = base or loop.measure(model, 0)
         store.begin("collect", 1)
         store.set_round(0, base.as_dict() if base else {})
@@ -118,6 +125,8 @@ class Loop:
         began = time.monotonic()
         trained = self.trainer(start, examples, self.settings, folder, lambda: logprobs(run, examples, role), self.seed)
         self.store.add_timing("train", number, "train", time.monotonic() - began, 0, peak_memory())
+        if trained.neural:
+            canary.stops(trained, start, self.tasks)
         result = summarise(self.store, number, tally, self.measure(trained, number))
         self.store.set_round(number, result.as_dict())
         return trained, result

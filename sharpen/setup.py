@@ -6,14 +6,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .answers import VERSION as GRADER
-from .answers import Grader
-from .data.load import load
+from .answers import Grader, Verdict
+from .data.load import Loaded, load
 from .errors import TaskError, UserError
 from .progress import say
 from .types import Task, digest
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .models.hf import HF
 
 UNSEEN = 200  # tasks to measure on where none are named: ours
+BAD_GOLD = 0.01  # share of gold answers that may fail their own grader: ours
+SHOWN = 20  # rows left out that are named on the screen; the ledger names all
 FEW = 20  # below this an interval spans most of the scale: ours
 PACKAGES = (
     "sharpen",
@@ -43,28 +45,73 @@ def model(name: str) -> HF:
     return load_model(name)
 
 
-def labelled(spec: str, split: Literal["train", "test"] = "train", max_bad: float = 0.0) -> list[Task]:
-    """Load tasks that all have an answer which its own grader takes; rows that cannot be used are said aloud."""
+@dataclass(frozen=True)
+class Data:
+    """Tasks to learn from, unseen ones to measure on, and (row, reason) of what cannot be used."""
+
+    tasks: list[Task]
+    test: list[Task]
+    left_out: list[tuple[str, str]]
+
+
+def labelled(
+    spec: str,
+    split: Literal["train", "test"] = "train",
+    max_bad: float = 0.0,
+    grader: Grader | None = None,
+    allow_bad_gold: bool = False,
+) -> Loaded:
+    """Load tasks that all have an answer which its own grader takes; rows that cannot be used are said aloud.
+
+    Raises TaskError where rows have no answer, or where the gold answers of more than BAD_GOLD of them are not
+    right by their own grader and `allow_bad_gold` is not set; up to that they are left out.
+    """
     found = load(spec, split=split, max_bad=max_bad)
-    for name, reason in found.skipped:
-        say(f"  left out {name}: {reason}")
     without = [t.id for t in found.tasks if t.answer is None]
     if without:
         raise TaskError(
             f"{len(without)} of {len(found.tasks)} tasks in {spec} have no answer, such as {without[0]!r}; "
             "give each row an 'answer' to verify attempts against"
         )
-    golds = Grader().grade_all([(f"<answer>{t.answer}</answer>", t) for t in found.tasks])
-    refused = [t for t, v in zip(found.tasks, golds, strict=True) if v.outcome != "right"]
-    if refused:
+    grader = grader or Grader()
+    golds = grader.grade_all([(stated(t.answer, grader), t) for t in found.tasks])
+    refused = {t.id: refusal(t, v) for t, v in zip(found.tasks, golds, strict=True) if v.outcome != "right"}
+    left_out = [*found.skipped, *refused.items()]
+    for name, reason in left_out[:SHOWN]:
+        say(f"  left out {name}: {reason}")
+    if len(left_out) > SHOWN:
+        say(f"  left out {len(left_out) - SHOWN} more rows; the ledger names them, too")
+    tasks = [t for t in found.tasks if t.id not in refused]
+    if not tasks or (len(refused) / len(found.tasks) > BAD_GOLD and not allow_bad_gold):
+        name, reason = next(iter(refused.items()))
         raise TaskError(
             f"{len(refused)} of {len(found.tasks)} gold answers in {spec} are not right by their own grader, such as "
-            f"{refused[0].answer!r} of task {refused[0].id!r}; write them as one plain answer"
+            f"{name!r}: {reason}; write them as one plain answer, or leave them out with --allow-bad-gold"
         )
-    return found.tasks
+    return Loaded(tasks, left_out)
 
 
-def train_and_test(spec: str, test: str, rounds: int, max_bad: float = 0.0) -> tuple[list[Task], list[Task]]:
+def stated(answer: str | None, grader: Grader) -> str:
+    """Return a gold answer as a text in which this grader looks for one."""
+    if "tag" in grader.extract:
+        return f"<answer>{answer}</answer>"
+    return f"\\boxed{{{answer}}}" if "boxed" in grader.extract else f"The answer is {answer}"
+
+
+def refusal(task: Task, verdict: Verdict) -> str:
+    """Say why a gold answer is none by its own grader."""
+    why = verdict.reason or f"{verdict.found!r} is found in it and is not the same"
+    return f"its gold answer {task.answer!r} fails its grader ({why})"
+
+
+def train_and_test(
+    spec: str,
+    test: str,
+    rounds: int,
+    max_bad: float = 0.0,
+    grader: Grader | None = None,
+    allow_bad_gold: bool = False,
+) -> Data:
     """Return the tasks to learn from and the unseen ones to measure on.
 
     Without `test`, a world gives its test split; of a file's tasks a tenth is held out, by a hash
@@ -72,11 +119,11 @@ def train_and_test(spec: str, test: str, rounds: int, max_bad: float = 0.0) -> t
     """
     if rounds < 1:
         raise UserError(f"--rounds {rounds} is no work; give 1 or more")
-    tasks = labelled(spec, max_bad=max_bad)
-    if test:
-        return tasks, labelled(test, "test", max_bad)
-    if not Path(spec).exists():
-        return tasks, labelled(f"{spec.split(':')[0]}:{UNSEEN}", "test")
+    found = labelled(spec, "train", max_bad, grader, allow_bad_gold)
+    tasks = found.tasks
+    if test or not Path(spec).exists():
+        unseen = labelled(test or f"{spec.split(':')[0]}:{UNSEEN}", "test", max_bad, grader, allow_bad_gold)
+        return Data(tasks, unseen.tasks, [*found.skipped, *unseen.skipped])
     held_out = [t for t in tasks if int(digest("held out", t.id)[:8], 16) % 10 == 0][:UNSEEN]
     names = {t.id for t in held_out}
     few = "; so few tell nothing, and nothing is measured without any" if len(held_out) < FEW else ""
@@ -84,7 +131,7 @@ def train_and_test(spec: str, test: str, rounds: int, max_bad: float = 0.0) -> t
     rest = [t for t in tasks if t.id not in names]
     if not rest:
         raise TaskError(f"all {len(tasks)} tasks of {spec} would be held out to measure on; name others by --test")
-    return rest, held_out
+    return Data(rest, held_out, found.skipped)
 
 
 def manifest(arguments: Sequence[str], options: Any, identity: str, tasks: Sequence[Task]) -> dict[str, object]:

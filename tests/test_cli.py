@@ -9,7 +9,8 @@ import pytest
 from support import PIXEL, query
 
 from sharpen import cli
-from sharpen.setup import train_and_test
+from sharpen.errors import TaskError
+from sharpen.setup import labelled, train_and_test
 
 
 def tasks_file(folder: Path, *rows: dict[str, object]) -> str:
@@ -112,10 +113,35 @@ def test_help_of_run_names_the_methods(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_few_held_out_tasks_are_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tasks_file(tmp_path, *({**ROW, "id": f"r{i}"} for i in range(30)))
-    rest, held_out = train_and_test(file, "", 1)
-    assert len(rest) + len(held_out) == 30
-    assert f"{len(held_out)} of 30 tasks are held out" in (told := capsys.readouterr().err)
+    data = train_and_test(file, "", 1)
+    assert len(data.tasks) + len(data.test) == 30
+    assert f"{len(data.test)} of 30 tasks are held out" in (told := capsys.readouterr().err)
     assert "so few tell nothing" in told
+
+
+def test_gold_answers_that_fail_their_grader_are_named_and_more_than_one_in_a_hundred_stops(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{**ROW, "id": f"r{i}", "answer": str(i)} for i in range(99)]
+    bad = {**ROW, "id": "odd", "answer": "Z", "choices": ["a dog", "a cat"]}
+    one = labelled(tasks_file(tmp_path, *rows, bad))
+    assert [name for name, _ in one.skipped] == ["odd"]
+    assert len(one.tasks) == 99
+    assert "left out odd: its gold answer" in capsys.readouterr().err
+    file = tasks_file(tmp_path, *rows[:50], bad)
+    with pytest.raises(TaskError, match=r"1 of 51 gold answers .* 'odd': .* --allow-bad-gold"):
+        labelled(file)
+    assert len(labelled(file, allow_bad_gold=True).tasks) == 50
+
+
+def test_the_graders_settings_are_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--tasks", "digits:3", "--eval-samples", "1", "--out", str(tmp_path / "e"), "--json"]
+    assert cli.run(["eval", *sizes, "--grader.extract", "boxed"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accuracy"]["value"] == 0  # answers stand in tags, and silence is wrong
+    grader = query(tmp_path / "e", "SELECT DISTINCT grader FROM verdicts")
+    assert len(grader) == 1
+    assert "extract=('boxed',)" in grader[0][0]
 
 
 def test_a_wrong_option_leaves_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:

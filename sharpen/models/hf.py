@@ -90,6 +90,11 @@ class HF:
         return total.hexdigest()
 
     @property
+    def neural(self) -> bool:
+        """True: its numbers come from a network."""
+        return True
+
+    @property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end a turn, as the generation configuration names them."""
         return self.render.stop_ids

@@ -92,6 +92,11 @@ class Model(Protocol):
         ...
 
     @property
+    def neural(self) -> bool:
+        """Whether its numbers come from a network, so that the canary can try it."""
+        ...
+
+    @property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end a turn."""
         ...

@@ -42,6 +42,7 @@ class Scripted:
     layers: int = 4
     max_tokens: int = 2048
     context: int = 2**20
+    neural: bool = False
 
     @classmethod
     def replay(cls, texts: Mapping[str, Sequence[str]], measure: Measure | None = None) -> Scripted:

@@ -18,7 +18,7 @@ import torch
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback
 
-from ..errors import ModelError, Unsupported
+from ..errors import ModelError, TrainError, Unsupported
 from ..examples import Examples, Reinforce
 from ..models.hf import DONE, HF
 from ..models.model import Model
@@ -265,6 +265,12 @@ class ExampleTrainer(Trainer):
         # Of all units that this step of the optimiser accumulates, so that each weighs the same.
         total = int(num_items_in_batch) if num_items_in_batch is not None else len(batch.units)
         loss = objectives.loss(batch, self.settings) * len(batch.units) / total
+        if not torch.isfinite(loss):
+            attempts = [f"{r.key[:12]} of task {r.task.id!r}" for unit in batch.units for r in unit.rollouts]
+            raise TrainError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}, in the batch of attempts "
+                f"{', '.join(attempts)}; lower the learning rate, or look at these with: sharpen show DIR --task ID"
+            )
         return (loss, out) if return_outputs else loss
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from sharpen.errors import ModelError
+from sharpen.errors import ModelError, TrainError
 from sharpen.examples import Imitate, Prefer
 from sharpen.models import load
 from sharpen.models.model import Sampling, Write
@@ -192,3 +193,15 @@ def test_preference_uses_reference_logprobs_once(random_model: Any, examples: li
 def test_training_that_changes_nothing_is_an_error(random_model: Any, examples: list[Any], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="left every weight"):
         trainer.train(random_model, examples[:1], Train(lr=0.0, epochs=1, batch=1), tmp_path / "m", dict, 0)
+
+
+def test_an_infinite_loss_stops_training_and_names_the_attempts_of_its_batch(
+    random_model: Any, examples: list[Any], tmp_path: Path
+) -> None:
+    wild = [*examples[:5], replace(examples[5], weight=float("inf"))]
+    key, task = wild[5].rollout.key[:12], wild[5].rollout.task.id
+    with pytest.raises(
+        TrainError, match=rf"the loss is inf at step \d, in the batch of attempts .*{key} of task '{task}'"
+    ):
+        trainer.train(random_model, wild, Train(lr=1e-3, epochs=1, batch=2, micro_batch=2), tmp_path / "m", dict, 0)
+    assert not (tmp_path / "m").exists()

@@ -1,0 +1,99 @@
+"""The canary finds what is silent elsewhere: images not shown, a cache that misleads, turns that never end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from support import PIXEL, make_reading, make_task
+
+from sharpen import canary
+from sharpen.errors import ModelError
+from sharpen.models import load
+from sharpen.models.model import Prompt, Read, Write, Written
+from sharpen.models.scripted import Scripted
+from sharpen.types import Image, Reading, Task
+from sharpen.worlds import world
+
+OTHER = replace(make_task("other"), images=(Image.of(PIXEL + b"\0"),))
+TASKS = [make_task(), OTHER]
+
+
+def sees(task: Task, text: str) -> Reading:
+    """Log-probs that depend on the picture."""
+    value = -1.0 if task.images[0] == OTHER.images[0] else -3.0
+    return replace(make_reading(text), logprobs=(value,) * (len(text) + 1))
+
+
+def test_a_model_that_sees_and_whose_cache_is_true_passes_with_figures() -> None:
+    found = canary.check(Scripted(lambda asked: "seven", sees), TASKS)
+    assert found == canary.Canary(image_effect=2.0, agreement=1.0, tokens=24)
+
+
+def test_a_model_that_is_blind_is_refused() -> None:
+    with pytest.raises(ModelError, match="does not see its images: the same 2 texts"):
+        canary.check(Scripted(lambda asked: "seven", lambda task, text: make_reading(text)), TASKS)
+
+
+def test_without_two_different_images_nothing_is_claimed() -> None:
+    found = canary.check(Scripted(lambda asked: "seven", sees), [make_task()])
+    assert found.image_effect is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "ranks"),
+    [
+        (lambda asked: "seven", [0, 2, 2, 0, 0]),  # a plain pass would have written something else
+        (lambda asked: f"sev{asked.attempt * 4}n", []),  # the rows of one prompt differ
+    ],
+)
+def test_greedy_text_that_a_plain_pass_would_not_write_is_refused(rule: Any, ranks: list[int]) -> None:
+    model = Scripted(rule, lambda task, text: replace(sees(task, text), rank=make_reading(text, ranks).rank))
+    with pytest.raises(ModelError, match=r"of 24 greedy tokens only (67|83)%"):
+        canary.check(model, TASKS)
+
+
+def test_training_that_breaks_the_end_of_turn_is_an_error_and_a_parent_without_one_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ends = Scripted(lambda asked: "7", name="parent", max_tokens=4)
+    never = Scripted(lambda asked: "7777777", name="trained", max_tokens=4)
+    canary.stops(ends, never, TASKS)
+    with pytest.raises(
+        ModelError, match="trained ends none of 2 greedy answers within 4 tokens, where its parent ends 2"
+    ):
+        canary.stops(never, ends, TASKS)
+    canary.stops(never, never, TASKS)
+    assert "neither trained nor its parent ends" in capsys.readouterr().err
+
+
+@dataclass
+class Blindfolded:
+    """The tiny model behind a renderer that loses the pictures: every task gets the first one's."""
+
+    inner: Any
+    tasks: Sequence[Task]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def prompt(self, task: Task) -> Prompt:
+        return self.inner.prompt(replace(task, images=self.tasks[0].images))
+
+    def write(self, requests: Sequence[Write]) -> Iterator[Written]:
+        return self.inner.write(requests)
+
+    def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
+        return self.inner.read(requests)
+
+
+def test_the_tiny_model_passes_and_fails_blindfolded() -> None:
+    model, tasks = load("tiny"), world("digits").tasks("train", 6)
+    found = canary.check(model, tasks)
+    assert found.agreement == 1
+    assert found.image_effect is not None
+    assert found.image_effect > 0.01
+    with pytest.raises(ModelError, match="does not see its images"):
+        canary.check(Blindfolded(model, tasks), tasks)  # type: ignore[arg-type]
