@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -46,6 +47,11 @@ class Planned:
     """Number of the call in the ledger."""
     room: int
     """Most new tokens."""
+
+    @cached_property
+    def origin(self) -> tuple[str, int, int, str]:
+        """Where its attempts come from, as the ledger holds it: prompt, call, room, address."""
+        return (self.prompt, self.call, self.room, json.dumps(self.job.address))
 
     def rollout(self, written: Written, model: str) -> Rollout:
         """Make the rollout of one finished attempt."""

@@ -24,6 +24,7 @@ from .packing import pack_numbers, pack_parts, pack_reading, unpack_parts, unpac
 from .plan import Planned
 from .types import Image, Part, Reading, Rollout, Score, Task
 
+INSERT = f"INSERT OR REPLACE INTO rollouts VALUES ({','.join('?' * 17)})"
 UNPACKED = 1024
 """Attempts whose parts are held unpacked at a time; the others are read again when they are looked at."""
 
@@ -173,24 +174,23 @@ class Store:
 
     def add_rollout(self, rollout: Rollout, plan: Planned, place: Place) -> Rollout:
         """Record one finished attempt and return it as the ledger holds it."""
-        origin = (plan.prompt, plan.call, plan.room, json.dumps(plan.job.address))
-        self._insert([(rollout, place, origin)])
+        self.db.write_one(INSERT, self._row(rollout, place, plan.origin))
         self._hold(rollout.key, tuple(rollout.parts))
         return replace(rollout, parts=Recorded(self, rollout.key))
 
-    def _insert(self, attempts: Sequence[tuple[Rollout, Place, tuple[object, ...]]]) -> None:
-        """Write attempts, and the pictures that a tool put into them."""
-        rows: list[tuple[object, ...]] = []
-        for r, place, origin in attempts:
-            for part in r.parts:
-                if part.image:
-                    self.add_image(part.image)
-            blob = pack_parts(r.parts)
-            where = (place.scope, place.round, place.verb, r.task.id, place.attempt)
-            tokens = len(r.ids) - r.given_tokens
-            text = (r.parent, r.given, blob, r.finish, r.model, tokens)
-            rows.append((r.key, *where, *text, *origin, seal(r.key, blob, r.finish)))
-        self.db.write(f"INSERT OR REPLACE INTO rollouts VALUES ({','.join('?' * 17)})", rows)
+    def _row(self, r: Rollout, place: Place, origin: tuple[object, ...]) -> tuple[object, ...]:
+        """Return an attempt as a row, its pictures written: those that a tool put into it."""
+        tokens = 0
+        for i, part in enumerate(r.parts):
+            if part.image:
+                self.add_image(part.image)
+            tokens += len(part.ids) if i >= r.given else 0
+        blob = pack_parts(r.parts)
+        where = (place.scope, place.round, place.verb, r.task.id, place.attempt)
+        return (
+            *(r.key, *where, r.parent, r.given, blob, r.finish, r.model, tokens),
+            *(*origin, seal(r.key, blob, r.finish)),
+        )
 
     def parts(self, key: str) -> tuple[Part, ...]:
         """Return the parts of a recorded attempt; raises StoreError where it is not in the ledger."""
@@ -317,7 +317,8 @@ class Store:
         written = {r.key: r for e in examples for r in e.rollouts if not isinstance(r.parts, Recorded)}
         known = {key for (key,) in self.db.among("SELECT key FROM rollouts WHERE key IN", list(written))}
         foreign = [r for key, r in written.items() if key not in known]
-        self._insert([(r, Place("collect", round, "given", i), ("", 0, 0, "[]")) for i, r in enumerate(foreign)])
+        given = [self._row(r, Place("collect", round, "given", i), ("", 0, 0, "[]")) for i, r in enumerate(foreign)]
+        self.db.write(INSERT, given)
         rows = (example_row(round, i, e) for i, e in enumerate(examples))
         self.db.write("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?)", rows)
         self.db.sync()

@@ -91,6 +91,13 @@ class Database:
             if time.monotonic() - self._synced > SYNC_EVERY_S:
                 self.sync()
 
+    def write_one(self, statement: str, row: Sequence[object]) -> None:
+        """Write a row, which is a transaction by itself."""
+        with self._guard, self._failures():
+            self._db.execute(statement, row)
+            if time.monotonic() - self._synced > SYNC_EVERY_S:
+                self.sync()
+
     def run(self, *statements: tuple[str, Sequence[object]]) -> None:
         """Run several statements in one transaction."""
         with self._guard, self._failures(), self._transaction():
