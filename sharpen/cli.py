@@ -7,7 +7,9 @@ end with one line and code 2, an interruption with 130.
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, make_dataclass
@@ -113,7 +115,19 @@ class ListOptions:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGINT, interrupted)
     sys.exit(run(sys.argv[1:]))
+
+
+def interrupted(number: int, frame: object) -> None:
+    """Stop in order at the first Ctrl-C and at once at the second: what is finished is in the ledger either way."""
+    signal.signal(signal.SIGINT, stopped)
+    raise KeyboardInterrupt
+
+
+def stopped(number: int, frame: object) -> None:
+    """Leave without putting anything in order."""
+    os._exit(130)
 
 
 def run(arguments: Sequence[str]) -> int:

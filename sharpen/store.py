@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -94,7 +95,8 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._run is not None and kind is None:
             self.db.run(("UPDATE runs SET ended = ? WHERE id = ?", (now(), self._run)))
-        self.db.close()
+        with suppress(StoreError) if kind else nullcontext():  # the first error says more than the one it leads to
+            self.db.close()
 
     # --- what the run is made of -----------------------------------------------------------------
 
@@ -148,6 +150,8 @@ class Store:
             partial.write_bytes(data)
             partial.rename(target)
         except OSError as error:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)  # half of it would take the space that is missing
             raise StoreError(
                 f"cannot write {target} ({error.strerror}); free some space or make it writable, and give the same "
                 "command again: what was recorded before is safe"

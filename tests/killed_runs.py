@@ -1,4 +1,4 @@
-"""Programs for test_kill: `python killed_runs.py sampling|training OUT MODEL`, slow enough to be killed."""
+"""Program for test_kill: `python killed_runs.py OUT MODEL` trains, slowly enough to be killed."""
 
 from __future__ import annotations
 
@@ -9,33 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from support import make_reading, make_task
-
 from sharpen.examples import Imitate
 from sharpen.improve import improve
-from sharpen.methods.vista import Vista
 from sharpen.models import load
-from sharpen.models.scripted import Asked, Scripted
 from sharpen.run import Run
 from sharpen.train import Train, trainer
 from sharpen.types import Part, Rollout, Task
 from sharpen.worlds import world
-
-
-def rule(asked: Asked) -> str:
-    time.sleep(0.004)
-    answer = 7 if asked.seed * (asked.attempt + 1) % 3 == 0 else 8
-    return f"{asked.seed % 97} is <answer>{answer}</answer>"
-
-
-def sampling(out: Path) -> None:
-    """Two rounds of VISTA with a scripted model and a trainer that does nothing but give it another name."""
-    model = Scripted(rule, lambda task, text: make_reading(text, [0, 0, 9]))
-
-    def rename(start: Any, examples: Any, settings: Any, folder: Path, reference: Any, seed: int) -> Any:
-        return Scripted(rule, model.measure, name=f"{folder.name} of {len(examples)}")
-
-    improve(Vista(samples=4), model, [make_task(f"t{i}") for i in range(40)], rounds=2, out=out, trainer=rename)
 
 
 @dataclass(frozen=True)
@@ -72,7 +52,4 @@ class Slow(trainer.Steps):
 
 if __name__ == "__main__":
     trainer.Steps = Slow  # type: ignore[misc]
-    if sys.argv[1] == "sampling":
-        sampling(Path(sys.argv[2]))
-    else:
-        training(Path(sys.argv[2]), sys.argv[3])
+    training(Path(sys.argv[1]), sys.argv[2])

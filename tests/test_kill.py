@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from support import query
@@ -42,43 +43,56 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
-def test_killed_while_sampling(tmp_path: Path) -> None:
-    finish("sampling", str(tmp_path / "whole"))
-    process = start("sampling", str(tmp_path / "cut"))
-    count = 0
-    for _ in range(600):
-        time.sleep(0.05)
-        if (tmp_path / "cut" / "ledger.db").exists():
-            try:
-                count = query(tmp_path / "cut", "SELECT count(*) FROM rollouts")[0][0]
-            except sqlite3.OperationalError:
-                continue
-        if count >= 60:
-            break
-    kill(process)
-    held = dict(query(tmp_path / "cut", "SELECT key, rowid FROM rollouts"))
-    assert 60 <= len(held) < 160
-    finish("sampling", str(tmp_path / "cut"))
-    # What was held is still the same row: it was not sampled again.
-    again = dict(query(tmp_path / "cut", "SELECT key, rowid FROM rollouts"))
-    assert {key: again[key] for key in held} == held
-    for table in ("examples ORDER BY round, position", "rollouts ORDER BY key", "events ORDER BY 1, 2, 3, 4, 5, 6"):
-        columns = "key, parts, parent" if table.startswith("rollouts") else "*"
-        sql = f"SELECT {columns} FROM {table}"
-        assert query(tmp_path / "cut", sql) == query(tmp_path / "whole", sql)
+@pytest.mark.parametrize("kind", ["scripted", "tiny"])
+def test_killed_at_thirty_random_moments_of_a_run_of_two_rounds(kind: str, tmp_path: Path) -> None:
+    """Examples and verdicts are those of an undisturbed run, and no attempt that was recorded is sampled again."""
+    (undisturbed,) = storm(kind, tmp_path / "whole", 0)["folders"]
+    found = storm(kind, tmp_path / "cut", 30)
+    assert sum(found["killed"]) == 30
+    assert found["moved"] == 0
+    # A kill may fall between the end of an attempt and its record, so at most one a kill is sampled twice.
+    for calls, distinct, killed in zip(found["calls"], found["distinct"], found["killed"], strict=True):
+        assert distinct <= calls <= distinct + killed
+    for folder in found["folders"]:
+        for table in (
+            "key, parts, parent, finish FROM rollouts ORDER BY key",
+            "* FROM examples ORDER BY round, position",
+            "* FROM verdicts ORDER BY 1, 2, 3",
+            "* FROM scores ORDER BY 1, 2",
+            "* FROM uses ORDER BY 1, 2, 3",
+            "* FROM events ORDER BY 1, 2, 3, 4, 5, 6",
+        ):
+            assert query(Path(folder), f"SELECT {table}") == query(Path(undisturbed), f"SELECT {table}"), table
+
+
+def storm(kind: str, out: Path, kills: int) -> dict[str, Any]:
+    """Run tests/storm.py and return what it found."""
+    paths = os.pathsep.join([str(HERE), str(HERE.parent)])
+    ran = subprocess.run(
+        [sys.executable, str(HERE / "storm.py"), kind, str(out), str(kills), "1"],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found = json.loads(ran.stdout.splitlines()[-1])
+    assert found["ended"] == 0, ran.stderr[-2000:]
+    return found
 
 
 def test_killed_while_training(tmp_path: Path, random_folder: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    steps = [line for line in finish("training", str(whole), str(random_folder)) if line.startswith("step")]
-    process = start("training", str(cut), str(random_folder))
+    steps = [line for line in finish(str(whole), str(random_folder)) if line.startswith("step")]
+    process = start(str(cut), str(random_folder))
     assert process.stdout is not None
     for line in process.stdout:
         if line.strip() == "step 31":
             break
     kill(process)
     assert not (cut / "models" / "round-1").exists()
-    rest = [line for line in finish("training", str(cut), str(random_folder)) if line.startswith("step")]
+    rest = [line for line in finish(str(cut), str(random_folder)) if line.startswith("step")]
     assert steps[0] == "step 1"
     assert 20 < int(rest[0].split()[1]) <= 32  # from the last checkpoint, not from the start
     assert rest[-1] == steps[-1]

@@ -1,0 +1,218 @@
+"""What goes wrong on real machines: each fault is one clear error, and nothing recorded is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import make_task, query
+
+from sharpen.answers import Grader, Verdict
+from sharpen.errors import StoreError, TaskError
+from sharpen.ledger import database
+from sharpen.models.scripted import Scripted
+from sharpen.run import Run
+from sharpen.store import Store
+from sharpen.types import Image, Task
+
+TASKS = [make_task(f"t{i}") for i in range(60)]
+LONG = Scripted(lambda asked: f"{asked.seed} {asked.attempt} " * 40)
+
+
+def sample(folder: Path) -> list[str]:
+    """Sample the tasks in a folder and return the keys."""
+    with Store(folder) as store:
+        return [r.key for g in Run({"policy": LONG}, store).sample(TASKS, 4) for r in g.rollouts]
+
+
+def recorded(folder: Path) -> set[str]:
+    return {key for (key,) in query(folder, "SELECT key FROM rollouts")}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KiB, where this machine lets us make one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no right to mount a small disk; test_a_ledger_that_may_not_grow needs none")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_error_and_the_same_command_goes_on_when_there_is_space(small_disk: Path) -> None:
+    with pytest.raises(StoreError, match=r"disk is full; free some space and give the same command again"):
+        sample(small_disk / "run")
+    before = recorded(small_disk / "run")
+    assert 0 < len(before) < 240
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    assert before < set(sample(small_disk / "run"))
+    assert before < recorded(small_disk / "run")
+
+
+def test_an_image_that_does_not_fit_on_the_disk_is_an_error_that_leaves_no_half_of_it(small_disk: Path) -> None:
+    with Store(small_disk / "run") as store:
+        with pytest.raises(StoreError, match=r"cannot write .*free some space"):
+            store.add_tasks([Task("big", "?", (Image.of(os.urandom(400_000)),))])
+        assert list(store.images.iterdir()) == []
+
+
+def test_a_ledger_that_may_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk: SQLite itself refuses more pages."""
+    sample_part = TASKS[:5]
+    with Store(tmp_path / "run") as store:
+        kept = [r.key for g in Run({"policy": LONG}, store).sample(sample_part, 4) for r in g.rollouts]
+        pages = next(store.db.rows("PRAGMA page_count"))[0]
+        list(store.db.rows(f"PRAGMA max_page_count = {pages + 4}"))
+        with pytest.raises(StoreError, match="the disk is full"):
+            Run({"policy": LONG}, store).sample(TASKS, 4)
+    before = recorded(tmp_path / "run")
+    assert set(kept) < before
+    assert before < set(sample(tmp_path / "run"))
+
+
+def test_a_locked_database_is_said_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "WAIT_FOR_LOCK_S", 0.2)
+    keys = sample(tmp_path)
+    other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    with Store(tmp_path) as store:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="another program keeps the ledger locked; close it"):
+            store.add_event("collect", 0, "odd", "reason", None, None)
+        other.execute("ROLLBACK")
+        store.add_event("collect", 0, "odd", "reason", None, None)
+        assert store.events("collect", 0) == {("odd", "reason"): 1}
+    other.close()
+    assert recorded(tmp_path) == set(keys)
+
+
+@pytest.mark.parametrize("part", [0.3, 0.7])
+def test_a_truncated_ledger_is_refused(part: float, tmp_path: Path) -> None:
+    sample(tmp_path)
+    file = tmp_path / "ledger.db"
+    with file.open("r+b") as data:
+        data.truncate(int(file.stat().st_size * part) // 4096 * 4096)
+    with pytest.raises(StoreError, match=r"ledger.db is damaged or no ledger .*restore it or give another --out"):
+        sample(tmp_path)
+
+
+def test_a_ledger_of_a_newer_version_and_a_database_of_something_else_are_refused(tmp_path: Path) -> None:
+    sample(tmp_path / "newer")
+    for name, statement in (("newer", "PRAGMA user_version = 99"), ("other", "CREATE TABLE phone (number TEXT)")):
+        (tmp_path / name).mkdir(exist_ok=True)
+        with sqlite3.connect(tmp_path / name / "ledger.db") as other:
+            other.execute(statement)
+        other.close()
+    with pytest.raises(StoreError, match=r"is version 99 of the ledger, .*: a newer sharpen wrote it"):
+        Store(tmp_path / "newer")
+    with pytest.raises(StoreError, match="is a database of something else"):
+        Store(tmp_path / "other")
+    assert query(tmp_path / "newer", "SELECT count(*) FROM rollouts") == [(240,)]
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+    """In a process without the rights of root, to whom everything is writable."""
+    tmp_path.chmod(0o755)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from sharpen.store import Store\n"
+        "from sharpen.errors import StoreError\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "try: Store(Path(sys.argv[1]))\n"
+        "except StoreError as error: print(error)\n"
+    )
+    for parent in tmp_path.parents:  # pytest keeps its folders to the user
+        if parent.name.startswith("pytest"):
+            parent.chmod(0o755)
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(closed / "run")], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.startswith("cannot write to the run folder"), ran.stderr
+    assert "give another --out" in ran.stdout
+
+
+def test_a_verdict_that_a_killed_worker_could_not_give_is_unknown_and_tried_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run({"policy": Scripted(lambda asked: "<answer>7</answer>")}, store)
+    rollouts = [r for g in run.sample(TASKS[:2], 1) for r in g.rollouts]
+    asked: list[int] = []
+
+    def crashing(self: Grader, items: Sequence[tuple[str, Task]]) -> list[Verdict]:
+        asked.append(len(items))
+        return [Verdict("right", None, "7"), *[Verdict("unknown", "crash", "7")] * (len(items) - 1)][: len(items)]
+
+    plain = Grader.grade_all
+    monkeypatch.setattr(Grader, "grade_all", crashing)
+    assert [v.outcome for v in run.judge(rollouts)] == ["right", "unknown"]
+    monkeypatch.setattr(Grader, "grade_all", lambda self, items: (asked.append(len(items)), plain(self, items))[1])
+    assert [v.outcome for v in run.judge(rollouts)] == ["right", "right"]
+    assert [v.outcome for v in run.judge(rollouts)] == ["right", "right"]
+    assert asked == [2, 1, 0]
+
+
+def test_an_image_that_vanishes_in_the_middle_is_taken_from_the_ledger(
+    tmp_path: Path, random_model: Any, store: Store
+) -> None:
+    from sharpen.worlds import world
+
+    (task,) = world("digits").tasks("train", 1)
+    file = tmp_path / "picture.png"
+    file.write_bytes(task.images[0].read())
+    mine = Task("mine", "what is it?", (Image.of(file),), "7")
+    (held,) = store.add_tasks([mine])
+    file.unlink()
+    run = Run({"policy": random_model}, store)
+    (group,) = run.sample([held], 1, max_tokens=2)
+    assert len(group.rollouts) == 1
+    (store.images / mine.images[0].sha256).unlink()
+    random_model._pixels.clear()
+    with pytest.raises(TaskError, match="cannot be read"):
+        run.sample([held], 1, max_tokens=3)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_once_or_twice_leaves_with_130_and_loses_nothing(times: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from sharpen.cli import main; main()"]
+    options = [
+        "run",
+        "rest_em",
+        "--tasks",
+        "digits:200",
+        "--rounds",
+        "1",
+        "--eval-samples",
+        "1",
+        "--out",
+        str(tmp_path),
+    ]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        count = 0
+        while count < 30 and process.poll() is None:
+            time.sleep(0.1)
+            if (tmp_path / "ledger.db").exists():
+                try:
+                    count = query(tmp_path, "SELECT count(*) FROM rollouts")[0][0]
+                except sqlite3.OperationalError:
+                    continue
+        for _ in range(times):
+            os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "Traceback" not in told
+    assert query(tmp_path, "SELECT count(*) FROM rollouts")[0][0] >= count
+    assert query(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+    if times == 1:
+        assert "go on with: sharpen run rest_em" in told
