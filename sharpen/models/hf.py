@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -125,12 +125,13 @@ class HF:
 
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
         """Yield attempts as they finish; the longest prompts first, so that memory runs out early or never."""
-        sizes = [(_standing(r) + r.sampling.max_tokens, len(r.attempts)) for r in requests]
-        for alike in _alike([(r.sampling.temperature, r.sampling.top_p, r.sampling.top_k) for r in requests]):
-            order = sorted(alike, key=lambda i: -_standing(requests[i]))
+        owner, split = _split(requests, ROWS)
+        sizes = [(_standing(r) + r.sampling.max_tokens, len(r.attempts)) for r in split]
+        for alike in _alike([(r.sampling.temperature, r.sampling.top_p, r.sampling.top_k) for r in split]):
+            order = sorted(alike, key=lambda i: -_standing(split[i]))
             for batch in self._batches(order, sizes):
-                for at, attempt, part, finish, texts in decode(self, [requests[i] for i in batch]):
-                    yield Written(batch[at], attempt, part, finish, texts)
+                for at, attempt, part, finish, texts in decode(self, [split[i] for i in batch]):
+                    yield Written(owner[batch[at]], attempt, part, finish, texts)
 
     def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
         """Yield readings; rows of like length share a pass."""
@@ -209,6 +210,16 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """Return a model's recommended settings; empty where it has none."""
     file = folder / SETTINGS
     return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def _split(requests: Sequence[Write], most: int) -> tuple[list[int], list[Write]]:
+    """Cut requests into ones of at most `most` attempts; the first list says whose each is."""
+    parts = [
+        (i, replace(r, attempts=r.attempts[start : start + most]))
+        for i, r in enumerate(requests)
+        for start in range(0, len(r.attempts), most)
+    ]
+    return [i for i, _ in parts], [r for _, r in parts]
 
 
 def _alike(kinds: Sequence[Hashable]) -> list[list[int]]:
