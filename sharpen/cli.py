@@ -212,7 +212,7 @@ def improve_command(arguments: Sequence[str]) -> None:
         settings=options.train,
         seed=options.seed,
         samples=options.eval_samples,
-        manifest=setup.manifest(["run", *arguments], options, model.identity, [*data.tasks, *data.test]),
+        manifest=setup.manifest(["run", *arguments], options, model, [*data.tasks, *data.test]),
     )
     head = {"method": names[0], "model": options.model, "tasks": options.tasks, "seed": options.seed}
     emit({**head, **done.as_dict()}, options.json)
@@ -241,7 +241,7 @@ def eval_command(arguments: Sequence[str]) -> None:
     tasks = data.tasks
     models = [setup.model(name) for name in (options.model, options.against) if name]
     with Store(options.out) as store:
-        store.write_manifest(setup.manifest(["eval", *arguments], options, models[0].identity, tasks))
+        store.write_manifest(setup.manifest(["eval", *arguments], options, models[0], tasks))
         for name, reason in data.skipped:
             store.add_event("import", 0, "left out", reason, name, None)
         tasks = store.add_tasks(tasks)
@@ -294,7 +294,7 @@ def compare_command(arguments: Sequence[str]) -> None:
         out=options.out,
         settings=options.train,
         samples=options.eval_samples,
-        manifest=setup.manifest(["compare", *arguments], options, model.identity, [*data.tasks, *data.test]),
+        manifest=setup.manifest(["compare", *arguments], options, model, [*data.tasks, *data.test]),
     )
     emit({"model": options.model, "tasks": options.tasks, **found.as_dict()}, options.json)
     if not options.json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .answers import VERSION as GRADER
 from .answers import Grader, Verdict
 from .data.load import Loaded, load
 from .errors import TaskError, UserError
@@ -134,19 +134,29 @@ def train_and_test(
     return Data(rest, held_out, found.skipped)
 
 
-def manifest(arguments: Sequence[str], options: Any, identity: str, tasks: Sequence[Task]) -> dict[str, object]:
+def manifest(arguments: Sequence[str], options: Any, model: HF, tasks: Sequence[Task]) -> dict[str, object]:
     """Return what a run is made of: versions, hashes, settings, command, revision."""
+    method, grader = getattr(options, "method", None), getattr(options, "grader", None) or Grader()
+    specs = {str(spec) for name in ("tasks", "test") if (spec := getattr(options, name, ""))}
     return {
         "command": shlex.join(["sharpen", *arguments]),
-        "method": type(options.method).__name__ if hasattr(options, "method") else None,
+        "method": type(method).__name__ if method else None,
         "settings": asdict(options) if is_dataclass(options) and not isinstance(options, type) else options,
-        "model": identity,
+        "model": model.identity,
+        "model_settings": model.describe(),
         "tasks": digest([t.fingerprint for t in tasks]),
-        "grader": GRADER,
+        "task_files": {spec: file_hash(Path(spec)) for spec in sorted(specs) if Path(spec).is_file()},
+        "grader": grader.name,
         "python": sys.version.split()[0],
         "packages": {name: version(name) for name in PACKAGES},
         "revision": revision(),
     }
+
+
+def file_hash(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with path.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def version(package: str) -> str | None:

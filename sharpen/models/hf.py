@@ -89,6 +89,16 @@ class HF:
                     total.update(file.name.encode() + hashlib.file_digest(data, "sha256").digest())
         return total.hexdigest()
 
+    def describe(self) -> dict[str, Any]:
+        """Return what a manifest says of it: name, number format, device, and processor and generation settings."""
+        files = [self.folder / name for name in DESCRIBED]
+        return {
+            "name": self.name,
+            "dtype": str(self.net.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            **{file.name: json.loads(file.read_text()) for file in files if file.exists()},
+        }
+
     @property
     def neural(self) -> bool:
         """True: its numbers come from a network."""
@@ -200,6 +210,7 @@ class HF:
         return int(free * GPU_CACHE_SHARE) // per_token
 
 
+DESCRIBED = ("processor_config.json", "preprocessor_config.json", "generation_config.json", "sharpen.json")
 SETTINGS = "sharpen.json"
 """File in a model's folder with the settings recommended for it; not part of its identity."""
 DONE = "training.json"
