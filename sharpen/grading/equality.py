@@ -17,34 +17,14 @@ from functools import lru_cache
 from itertools import pairwise
 
 from .arithmetic import same_values
-from .quantities import Quantity, quantity, same_date, same_quantity, same_time
+from .quantities import Quantity, plain_number, quantity, same_date, same_quantity, same_time
 
 LONGEST = 100_000
 DEEPEST = 25
 YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 FUNCTIONS = {
-    *[
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "log",
-        "ln",
-        "exp",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "det",
-        "max",
-        "min",
-        "gcd",
-        "lcm",
-    ]
+    *("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
+    *("log", "ln", "exp", "det", "max", "min", "gcd", "lcm"),
 }
 
 _SIGNS = str.maketrans({
@@ -58,19 +38,25 @@ _SIGNS = str.maketrans({
 })  # fmt: skip
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
 _VULGAR = re.compile("[¼-¾⅐-⅞]")
-_REWRITES = [(re.compile(a), b) for a, b in (
-    (r"</?(?:b|i|u|em|strong|p|span|br|code|answer|box)\s*/?>", " "),
-    (r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])\.?", ""),
-    (r"\\!", ""), (r"(?<!\\)\\[,;:> ]|(?<!\\)~|\\q?quad(?![a-zA-Z])", " "), (r"\{,\}", ","),
-    (r"\\[dtc]?frac(?![a-zA-Z])", r"\\frac"), (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
-    (r"(?<![\\A-Za-z])(pi|sqrt)(?![A-Za-z])", r"\\\1 "), (r"\\varnothing(?![a-zA-Z])", r"\\emptyset "),
-    (r"\\leq(?![a-zA-Z])", r"\\le "), (r"\\geq(?![a-zA-Z])", r"\\ge "), (r"\\neq(?![a-zA-Z])", r"\\ne "),
-    (r"<=", r"\\le "), (r">=", r"\\ge "), (r"!=", r"\\ne "),
-    (r"\\(?:lbrace|\{)", r"\\{"), (r"\\(?:rbrace|\})", r"\\}"), 
-    (r"\\langle(?![a-zA-Z])", "("), (r"\\rangle(?![a-zA-Z])", ")"),
-    (r"\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\})|\\degree(?![a-zA-Z])", r"^\\circ "),
-    (r"\\%", "%"), (r"\\prime(?![a-zA-Z])", "'"), (r"\\#", "#"), (r"\\_", "_"), (r"\\&", "&"),
-    (r"(?<!\\)\\[()\[\]]", " "),
+# (what a match contains, pattern, replacement): looking for a string costs a tenth of looking for a pattern
+_REWRITES = [(needles.split("|"), re.compile(a), b) for needles, a, b in (
+    ("<", r"</?(?:b|i|u|em|strong|p|span|br|code|answer|box)\s*/?>", " "),
+    (r"\left|\right|\big|\Big|style|\limits",
+     r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])\.?", ""),
+    (r"\!", r"\\!", ""), (r"\,|\;|\:|\>|\ |~|quad", r"(?<!\\)\\[,;:> ]|(?<!\\)~|\\q?quad(?![a-zA-Z])", " "),
+    ("{,}", r"\{,\}", ","),
+    (r"\dfrac|\tfrac|\cfrac", r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+    (r"\frac", r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
+    ("pi|sqrt", r"(?<![\\A-Za-z])(pi|sqrt)(?![A-Za-z])", r"\\\1 "),
+    (r"\varnothing", r"\\varnothing(?![a-zA-Z])", r"\\emptyset "),
+    (r"\leq", r"\\leq(?![a-zA-Z])", r"\\le "), (r"\geq", r"\\geq(?![a-zA-Z])", r"\\ge "),
+    (r"\neq", r"\\neq(?![a-zA-Z])", r"\\ne "),
+    ("<=", r"<=", r"\\le "), (">=", r">=", r"\\ge "), ("!=", r"!=", r"\\ne "),
+    (r"\lbrace", r"\\lbrace", r"\\{"), (r"\rbrace", r"\\rbrace", r"\\}"),
+    (r"\langle", r"\\langle(?![a-zA-Z])", "("), (r"\rangle", r"\\rangle(?![a-zA-Z])", ")"),
+    ("circ|degree", r"\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\})|\\degree(?![a-zA-Z])", r"^\\circ "),
+    (r"\%", r"\\%", "%"), (r"\prime", r"\\prime(?![a-zA-Z])", "'"), (r"\#", r"\\#", "#"), (r"\_", r"\\_", "_"),
+    (r"\&", r"\\&", "&"), (r"\(|\)|\[|\]", r"(?<!\\)\\[()\[\]]", " "),
 )]  # fmt: skip
 _REWRITABLE = re.compile(r"[\\<>!~{]|pi|sqrt")
 _TEXT = re.compile(
@@ -90,6 +76,8 @@ _OPTION = re.compile(r"\(?([A-J])\)?[.:)]\s*(.*)|\(([A-Ja-j])\)|([A-J])", re.S)
 _NUMBER_IN_PROSE = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?\s*%?")
 
 
+_WHOLE = re.compile(r"-?[0-9]+")
+_WHOLE_SET = re.compile(r"\\\{-?[0-9]{1,15}(?:(?:, -?[0-9]{1,15})+|(?:,-?[0-9]{1,15})+)\\\}")
 _SIMPLE = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -115,8 +103,11 @@ def _clean(text: str) -> str:
         text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS)
         text = "".join(c for c in text if unicodedata.category(c) != "Cf")
     if _REWRITABLE.search(text):
-        for pattern, new in _REWRITES:
-            text = pattern.sub(new, text)
+        for needles, pattern, new in _REWRITES:
+            for needle in needles:
+                if needle in text:
+                    text = pattern.sub(new, text)
+                    break
         for _ in range(4):
             text, changed = _TEXT.subn(r" \1 ", text)
             if not changed:
@@ -148,9 +139,13 @@ def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) 
         raise BadGold
     if gold.strip() == found.strip() or g == p:
         return True
+    if (a := plain_number(g)) and (b := plain_number(p)):
+        return bool(same_quantity(a, b, tolerance))
+    if _WHOLE_SET.fullmatch(g) and _WHOLE_SET.fullmatch(p) and not tolerance:
+        return {int(n) for n in _WHOLE.findall(g)} == {int(n) for n in _WHOLE.findall(p)}
     if not p or max(len(g), len(p)) > LONGEST:
         return False
-    if quantity(p) is None and nesting(p) > DEEPEST:
+    if nesting(p) > DEEPEST and quantity(p) is None:
         if nesting(g) > DEEPEST:
             raise TimeoutError
         return False
@@ -163,6 +158,8 @@ def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) 
 
 def nesting(text: str) -> int:
     """How deep the brackets go."""
+    if text.count("(") + text.count("[") + text.count("{") <= 1:
+        return text.count("(") + text.count("[") + text.count("{")
     depth = deepest = 0
     for c in text:
         depth += (c in "([{") - (c in ")]}")
