@@ -15,9 +15,10 @@ from functools import lru_cache
 from typing import Literal
 
 from .grading import symbolic
-from .grading.equality import BadGold, clean, same, yes_no
+from .grading.equality import BadGold, same, yes_no
 from .grading.extraction import DEFAULT_STEPS, Step, extract, take
 from .grading.quantities import Ambiguous, quantity
+from .grading.spelling import clean
 from .types import Task
 
 Outcome = Literal["right", "wrong", "unknown"]

@@ -69,7 +69,7 @@ def answer(gold: str, found: str, tolerance: float | None) -> tuple[bool | None,
 
 
 def equivalent(gold: str, found: str, tolerance: float | None = None) -> bool:
-    """Whether two expressions, cleaned by `equality.clean`, are the same."""
+    """Whether two expressions, cleaned by `spelling.clean`, are the same."""
     g, p = _latex(gold), _latex(found)
     runs = [sorted(_RUN.findall(_ENVIRONMENT.sub("", x))) for x in (g, p)]
     if runs[0] != runs[1]:

@@ -200,7 +200,7 @@ def _quantity(text: str) -> Quantity | None:
         return Quantity(value) if value is not None else None
     text = re.sub(r"^([-+]?)\s*([$€£¥₹])\s*(.*)$", r"\1\3 \2", text, flags=re.S)
     at = 0
-    while at < len(text) and (match := TOKEN.match(text, at)) and not match["names"]:
+    while at < len(text) and (match := TOKEN.match(text, at)):
         at = match.end()
         if match["op"] and text.startswith("^\\circ", at - 1):
             at -= 1

@@ -16,7 +16,7 @@ PIECES = st.sampled_from([
     *("$5", "$x=5$", "$$y$$", r"\(", r"\)", r"\[", r"\]", "[1, 2]", "(3,4)", "1,234.5", " 3 / 4", " percent", "1e5 "),
     *("answer", " answers is ", "Answer: ", "ANSWER", "answer is option ", "option ", "choice ", "Option is ", "(B)"),
     *(" A", "B.", "**C**", " I am", "答案是", "答案", "anſwer is ", "optıon", "optİon ", "İ", "é", "\n(D) "),
-    *(" so we count the red ones.\n", " and the next\n", "x" * 150, "because ", "the length of it is seven " * 5, " " * 40),
+    *(" so we count the red ones.\n", " and the next\n", "x" * 150, "because ", "the length of it is " * 6, " " * 40),
 ])  # fmt: skip
 
 
