@@ -15,6 +15,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from .identities import same_equations, same_expressions
+from .intervals import same_region
 from .quantities import Quantity, plain_number, quantity, same_date, same_quantity, same_time
 from .spelling import SIMPLE, clean
 
@@ -123,6 +124,8 @@ def _same(g: str, p: str, decide: Decide, tolerance: float | None) -> bool:
         if verdict is not None:
             return verdict
         raise TimeoutError  # both too large, or too close, to tell apart
+    if not tolerance and (verdict := same_region(g, p)) is not None:
+        return verdict
     if len(_sides(g)) > 1 or len(_sides(p)) > 1:
         return _same_equation(g, p, decide, tolerance)
     left, right = _items(_IN.sub("", g).strip()), _items(_IN.sub("", p).strip())
