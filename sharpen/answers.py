@@ -23,7 +23,7 @@ from .types import Task
 
 Outcome = Literal["right", "wrong", "unknown"]
 
-VERSION = 1
+VERSION = 2
 __all__ = ["DEFAULT_STEPS", "VERSION", "Grader", "Outcome", "Step", "Verdict", "choose", "extract", "overlap"]
 
 

@@ -39,6 +39,8 @@ _PLAIN = [
     ("LaTeX", "x**10", "x^{10}", RIGHT),
     ("LaTeX", "sin(x)**2", r"\sin^2 x", RIGHT),
     ("LaTeX", r"\frac{d}{dx}x^2", "2x", RIGHT),
+    ("LaTeX", r"\frac{d}{dx} 30x^2", "60x", RIGHT),
+    ("LaTeX", r"\frac{d}{dx}1.5x^{\frac{4}{2}}", "3x", RIGHT),
     ("LaTeX", r"\sum_{n=1}^{10} n", "55", RIGHT),
     ("LaTeX", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{bmatrix}1&2\\3&4\end{bmatrix}", RIGHT),
     ("LaTeX", r"\begin{pmatrix}1&2\\3&5\end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", WRONG),

@@ -171,8 +171,8 @@ def test_strict_extraction_takes_no_loose_number() -> None:
 
 
 def test_the_name_tells_version_and_changed_settings() -> None:
-    assert Grader().name == "answers-1"
-    assert Grader(tolerance=0.05, limit_s=1.0).name == "answers-1(tolerance=0.05, limit_s=1.0)"
+    assert Grader().name == "answers-2"
+    assert Grader(tolerance=0.05, limit_s=1.0).name == "answers-2(tolerance=0.05, limit_s=1.0)"
 
 
 def test_a_batch_is_graded_like_its_items() -> None:

@@ -96,8 +96,8 @@ def ln(a: Number) -> Number:
     """The natural logarithm."""
     x = ball(a)
     low = x.mid - x.rad
-    if not low > 0:
-        raise Undefined
+    if not low > 0 or x.mid.is_infinite():
+        raise Undefined  # the logarithm of what is too large for the exponent need not be
     return Fraction(0) if a == 1 else _ball(x.mid.ln(), x.rad / low)
 
 
@@ -109,6 +109,8 @@ def log(base: Number, a: Number) -> Number:
 def arctan(a: Number) -> Number:
     """The inverse of the tangent."""
     x = ball(a)
+    if x.mid.is_infinite():
+        raise Undefined
     return _ball(_atan(x.mid), x.rad)
 
 

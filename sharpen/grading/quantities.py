@@ -18,6 +18,7 @@ class Ambiguous(Exception):
 
 _PLAIN = re.compile(r"[-+]?([0-9]{1,30})(?:\.([0-9]{1,30}))?")
 _GROUPED = re.compile(r"[-+]?[1-9][0-9]{0,2}(?:,[0-9]{3}){1,9}(?:\.[0-9]{1,30})?")
+_DIGITS_THEN_WORD = re.compile(r"([-+]?[0-9]{1,30}(?:\.[0-9]{1,30})?)(\s*)((?![eE][-+\d])[A-Za-z%].*)", re.S)
 _PLAIN_FRACTION = re.compile(r"(-?)(?:\\frac\{([0-9]{1,30})\}\{([0-9]{1,30})\}|([0-9]{1,30})/([0-9]{1,30}))")
 _DECIMAL = re.compile(r"[-+]?0*(\d*)\.(\d+)")
 MONTHS = {
@@ -142,6 +143,7 @@ def _build() -> dict[str, tuple[Fraction, dict[str, int]]]:
 _UNITS = _build()
 
 
+@lru_cache(maxsize=4096)
 def parse_unit(text: str) -> Unit | None:
     """Read a unit such as m/s^2 or square feet, or up to four words as a noun; None for anything else."""
     text = re.sub(r"\^\s*\\circ\s*", "°", text.strip().rstrip(".")).replace("° C", "°C").replace("° F", "°F")
@@ -198,6 +200,34 @@ def _quantity(text: str) -> Quantity | None:
     if MOD.search(text):
         value = evaluate(text)
         return Quantity(value) if value is not None else None
+    split = _split_plain(text) or _split(text)
+    if split is None:
+        return None
+    value, plain, rest, attached = split
+    factor = Fraction(1)
+    if match := re.match(r"(%|percent(?:age)?\b|pct\b)", rest, re.I):
+        factor, rest = Fraction(1, 100), rest[match.end() :].strip()
+    elif (match := re.match(r"[A-Za-z]+", rest)) and match[0].casefold() in SCALES:
+        factor, rest = Fraction(SCALES[match[0].casefold()]), rest[match.end() :].strip()
+    unit = parse_unit(rest) if rest else None
+    if rest and unit is None:
+        return None
+    decimal = _DECIMAL.fullmatch(plain) if factor == 1 else None
+    digits = len((decimal[1] + decimal[2]).lstrip("0")) if decimal else 0
+    return Quantity(scaled(value, factor), unit, attached, len(decimal[2]) if decimal else None, digits)
+
+
+def _split_plain(text: str) -> tuple[Number, str, str, bool] | None:
+    """As `_split`, for digits and then a word or a percent sign."""
+    match = _DIGITS_THEN_WORD.fullmatch(text)
+    if match is None or (number := plain_number(match[1])) is None:
+        return None
+    rest = match[3].strip()
+    return number.value, match[1], rest, not match[2] and len(rest) == 1 and rest.isalpha()
+
+
+def _split(text: str) -> tuple[Number, str, str, bool] | None:
+    """Value and spelling of the number, what follows it, and whether that is a letter written to it."""
     text = re.sub(r"^([-+]?)\s*([$€£¥₹])\s*(.*)$", r"\1\3 \2", text, flags=re.S)
     at = 0
     while at < len(text) and (match := TOKEN.match(text, at)):
@@ -213,17 +243,7 @@ def _quantity(text: str) -> Quantity | None:
     if re.fullmatch(r"\d+(?:-\d+)+|\d+(?:/\d+){2,}", plain):
         return None  # a range, a score or a date
     attached = bool(rest) and not text[at - 1].isspace() and len(rest) == 1 and rest.isalpha()
-    factor = Fraction(1)
-    if match := re.match(r"(%|percent(?:age)?\b|pct\b)", rest, re.I):
-        factor, rest = Fraction(1, 100), rest[match.end() :].strip()
-    elif (match := re.match(r"[A-Za-z]+", rest)) and match[0].casefold() in SCALES:
-        factor, rest = Fraction(SCALES[match[0].casefold()]), rest[match.end() :].strip()
-    unit = parse_unit(rest) if rest else None
-    if rest and unit is None:
-        return None
-    decimal = _DECIMAL.fullmatch(plain) if factor == 1 else None
-    digits = len((decimal[1] + decimal[2]).lstrip("0")) if decimal else 0
-    return Quantity(scaled(value, factor), unit, attached, len(decimal[2]) if decimal else None, digits)
+    return value, plain, rest, attached
 
 
 _short_quantity = lru_cache(maxsize=1 << 16)(_quantity)

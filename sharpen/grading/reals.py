@@ -105,6 +105,8 @@ def times(a: Number, b: Number) -> Number:
     if a == 0 or b == 0:
         return Fraction(0)
     x, y = ball(a), ball(b)
+    if (x.mid.is_infinite() and abs(y.mid) < 1) or (y.mid.is_infinite() and abs(x.mid) < 1):
+        raise Undefined  # nor a part of it
     return make(x.mid * y.mid, abs(x.mid) * y.rad + (abs(y.mid) + y.rad) * x.rad)
 
 
@@ -137,6 +139,8 @@ def power(a: Number, b: Number) -> Number:
         return Fraction(0)
     if x.mid <= x.rad or abs(x.mid - 1) <= x.rad:
         raise Undefined  # complex, or a base too near 0 or 1 to say anything
+    if x.mid.is_infinite() and 0 <= y.mid - y.rad < 1:
+        raise Undefined  # the root of what is too large for the exponent need not be
     mid = x.mid**y.mid
     if mid.is_infinite() or mid == 0:
         return make(mid, TINY)
