@@ -214,7 +214,9 @@ def _quantity(text: str) -> Quantity | None:
         return None
     decimal = _DECIMAL.fullmatch(plain) if factor == 1 else None
     digits = len((decimal[1] + decimal[2]).lstrip("0")) if decimal else 0
-    return Quantity(scaled(value, factor), unit, attached, len(decimal[2]) if decimal else None, digits)
+    return Quantity(
+        scaled(value, factor) if factor != 1 else value, unit, attached, len(decimal[2]) if decimal else None, digits
+    )
 
 
 def _split_plain(text: str) -> tuple[Number, str, str, bool] | None:

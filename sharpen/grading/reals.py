@@ -66,7 +66,9 @@ def literal(text: str) -> Number:
 def equal(a: Number, b: Number, relative: float = 0.0, absolute: Fraction = Fraction(0)) -> bool | None:
     """Whether `a` is within `absolute` + `relative` * |b| of `b`; None where the bounds do not say."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
-        return a == b or abs(a - b) <= Fraction(repr(relative)) * abs(b) + absolute
+        if a == b or not (relative or absolute):
+            return a == b
+        return abs(a - b) <= Fraction(repr(relative)) * abs(b) + absolute
     with localcontext(CTX):
         x, y = ball(a), ball(b)
         if x.mid.is_infinite() or y.mid.is_infinite():
