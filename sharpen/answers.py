@@ -2,29 +2,29 @@
 """Take the answer out of a text and say whether it is right.
 
 A verdict has three outcomes. "unknown" means that this grader cannot tell, with a reason; it is never
-counted as wrong. Finding the answer is one place (`extract`), comparing another (`equality.py`);
+counted as wrong. Finding the answer is one place (`extraction.py`), comparing another (`equality.py`);
 algebra runs in processes that are killed at a limit (`symbolic.py`).
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Literal
 
 from .grading import symbolic
-from .grading.equality import BadGold, clean, same, yes_no
-from .grading.quantities import Ambiguous, parse_unit, quantity
+from .grading.equality import BadGold, same, yes_no
+from .grading.extraction import DEFAULT_STEPS, Step, extract, take
+from .grading.quantities import Ambiguous, quantity
+from .grading.spelling import clean
 from .types import Task
 
 Outcome = Literal["right", "wrong", "unknown"]
-Step = Literal["tag", "boxed", "option", "number"]
 
-VERSION = 1
-DEFAULT_STEPS: tuple[Step, ...] = ("tag", "boxed", "option", "number")
+VERSION = 2
+__all__ = ["DEFAULT_STEPS", "VERSION", "Grader", "Outcome", "Step", "Verdict", "choose", "extract", "overlap"]
 
 
 @dataclass(frozen=True)
@@ -45,146 +45,9 @@ class Verdict:
         return {"right": 1.0, "wrong": 0.0, "unknown": None}[self.outcome]
 
 
-# ---- extraction
-
-_TAG = re.compile(r"<(/?)answer>", re.I)
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|(\\?\w+))")
-_STATED = re.compile(
-    r"(?:\banswers?\b[*_]{0,3}\s{0,3}(?:is|are|was|:|=|\uff1a)|答案(?:是|为|:|\uff1a))\s*:?[*_\s]{0,9}", re.I
-)
-_SENTENCE_END = re.compile(r"\n|\.(?=\s|$)|</?[a-z]|$", re.I)
-_LETTER = r"[\[(]?[*_]{0,3}([A-Z])[*_]{0,3}[\])]?(?![\w'])"
-_OPTIONS = (
-    re.compile(r"(?i:\b(?:answer|option|choice)s?[*_]{0,3}\s{0,3}(?:is|are|:|=|would be)?\s{0,3}:?\s{0,3}"
-               r"[*_]{0,3}(?:option |choice )?|答案(?:是|为)?[:\uff1a]?\s?)"
-               + _LETTER + r"(?!(?<=[AI])\s+(?!because|since|as\b|and\b|which)[a-z])"),
-    re.compile(r"(?:^|\n)[ \t]*" + _LETTER + r"(?:[.:)][^\n]*)?\s*$"),
-    re.compile(r"\(([A-Z])\)"),
-    re.compile(r"(?<![\w'])([A-Z])[.*\s]{0,5}$"),
-)  # fmt: skip
-_NUM = r"[-+\u2212]?[$\u20ac\u00a3\u00a5]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
-_CANDIDATE = re.compile(
-    r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,2000}\$|\\\((?:(?!\\[()]).){1,2000}\\\)|\\\[(?:(?!\\[\[\]]).){1,2000}\\\]"
-    r"|[\[(]\s*" + _NUM + r"(?:\s*,\s*" + _NUM + r"){1,50}\s*[\])]"
-    r"|(?<![\w.,/\\])" + _NUM + r"(?:\s*/\s*\d+(?![\d/]))?(?:\s*%|\s*percent\b)?",
-    re.S,
-)  # fmt: skip
-_SQUARED = r"(?:\^?[23\u00b2\u00b3])?"
-_UNIT = re.compile(r"\s?(?!in\s+\w)((?:\u00b0[CF]?|[A-Za-z\u00b5]+)" + _SQUARED + r"(?:/[A-Za-z]+" + _SQUARED + ")?)")
-_PROSE = re.compile(
-    r"\b(?:is|are|was|were|has|have|there|so|because|thus|(?-i:I)|we|it|this|that|to|answer|hence|therefore|since|can)\b",
-    re.I,
-)
-_WORDS = re.compile(r"(?<![\\\w])[^\W\d_]{2,}")
 _CHOICE = re.compile(r"\(?([A-Za-z])\)?(?:\s*[.:)]\s*(.*))?|\(([A-Za-z])\)\s*(.*)", re.S)
-_MOST_WORDS = 8
 _LABEL = re.compile(r"(?:the )?(?:option|choice)\s+", re.I)
 _FLOAT = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
-
-
-def extract(text: str, steps: Sequence[Step] = DEFAULT_STEPS) -> str | None:
-    r"""Take the answer out of `text` by the first of `steps` that finds one.
-
-    "tag" is the last complete <answer>…</answer>; "boxed" the last \boxed{…}; "option" the last option
-    letter stated as the answer; "number" the text itself when it is nothing but an answer, else what
-    follows the last "answer is" or "Answer:", else the last number or formula. What follows a closed
-    </think> is searched first.
-    """
-    return _extract(text, steps, numeric=True)
-
-
-def _extract(text: str, steps: Sequence[Step], numeric: bool) -> str | None:
-    thought, _, said = text.rpartition("</think>")
-    for part in (said, text) if thought else (text,):
-        for step in steps:
-            found = _number(part, numeric) if step == "number" else _STEPS[step](part)
-            if found is not None and (found := found.strip()):
-                return found
-    return None
-
-
-def _tag(text: str) -> str | None:
-    marks = list(_TAG.finditer(text))
-    for opening, closing in zip(reversed(marks[:-1]), reversed(marks[1:]), strict=True):
-        if not opening[1] and closing[1]:
-            inner = text[opening.end() : closing.start()]
-            return _boxed(inner) or inner
-    return None
-
-
-def _boxed(text: str) -> str | None:
-    for match in list(_BOX.finditer(text))[-1:-4:-1]:
-        inner = match[1] or _braced(text, match.end())
-        if inner.strip(" {}$"):
-            return inner
-    return None
-
-
-def _braced(text: str, at: int) -> str:
-    """The group that opens at `at`; one that never closes ends with its line."""
-    depth, i = 0, at
-    while i < len(text):
-        c = text[i]
-        if c == "\\":
-            i += 1
-        elif c in "{}":
-            depth += 1 if c == "{" else -1
-            if depth == 0:
-                return text[at + 1 : i]
-        i += 1
-    return text[at + 1 :].split("\n")[0].rstrip(" $")
-
-
-def _option(text: str) -> str | None:
-    text = text.rstrip()
-    for pattern in _OPTIONS:
-        letters = pattern.findall(text)
-        if letters:
-            return letters[-1]
-    return None
-
-
-def _number(text: str, numeric: bool = True) -> str | None:
-    """The last quantity; without `numeric`, only a text or statement that is nothing but an answer."""
-    text = text.strip()
-    if max(text.rfind("\\["), text.rfind("\\(")) > max(text.rfind("\\]"), text.rfind("\\)")):
-        return None  # it stops inside a formula
-    if _is_bare(text):
-        return text
-    if stated := _last(_STATED, text):
-        rest = text[stated.end() :]
-        end = _SENTENCE_END.search(rest)
-        said = rest[: end.start() if end else None].strip(" *_")
-        if _is_bare(said):
-            return said
-        if numeric and (first := _CANDIDATE.search(said)):
-            return _with_unit(said, first)
-    last = _last(_CANDIDATE, text) if numeric else None
-    return _with_unit(text, last) if last else None
-
-
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    return deque(pattern.finditer(text), maxlen=1).pop() if pattern.search(text) else None
-
-
-def _with_unit(text: str, match: re.Match[str]) -> str:
-    unit = _UNIT.match(text, match.end())
-    known = unit and (unit_of := parse_unit(unit[1])) and not unit_of.noun
-    return match[0] + (" " + unit[1] if unit and known else "")
-
-
-def _is_bare(text: str) -> bool:
-    """Whether a text is nothing but an answer: one line of few words, none of which makes a sentence."""
-    if not text or "\n" in text or "\\boxed" in text or _PROSE.search(text[:1000]):
-        return False
-    words = _WORDS.findall(text)
-    return len(words) <= (_MOST_WORDS if len(text) <= 1000 else 0) and all(len(w) <= 25 for w in words)
-
-
-_STEPS: dict[Step, Callable[[str], str | None]] = {"tag": _tag, "boxed": _boxed, "option": _option}
-
-
-# ---- grading
 
 
 class _NeedsAlgebra(Exception):
@@ -276,7 +139,7 @@ class Grader:
     def _find(self, text: str, task: Task, gold: str) -> str | None:
         steps: list[Step] = [s for s in self.extract if s != "option" or task.choices]
         numeric = any(c.isdigit() or c in "\\^_+=$" for c in gold) or len(gold) < 3 or quantity(gold) is not None
-        found = _extract(text, steps, numeric or bool(task.choices))
+        found = take(text, steps, numeric or bool(task.choices))
         if found is None and "number" in steps and yes_no(gold) is not None and len(gold) <= 5:
             truth = yes_no(text.rpartition("</think>")[2].strip())
             return None if truth is None else "yes" if truth else "no"

@@ -52,6 +52,8 @@ _FUNCTION = re.compile(
     r"(?<![\\A-Za-z])(arc(?:sin|cos|tan)|a?(?:sin|cos|tan)h?|cot|sec|csc|log|ln|exp|det)(?![A-Za-z])"
 )
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\\circ(?![a-zA-Z])")
+_GROUP = r"\{(?:[^{}]|\{[^{}]*\})*\}"
+_FRACTION_THEN_NUMBER = re.compile(rf"(\\frac\s*{_GROUP}\s*{_GROUP})\s*(\d+\.\d+|\d{{2,}})")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{\w+\*?\}")
 _RUN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 
@@ -69,7 +71,7 @@ def answer(gold: str, found: str, tolerance: float | None) -> tuple[bool | None,
 
 
 def equivalent(gold: str, found: str, tolerance: float | None = None) -> bool:
-    """Whether two expressions, cleaned by `equality.clean`, are the same."""
+    """Whether two expressions, cleaned by `spelling.clean`, are the same."""
     g, p = _latex(gold), _latex(found)
     runs = [sorted(_RUN.findall(_ENVIRONMENT.sub("", x))) for x in (g, p)]
     if runs[0] != runs[1]:
@@ -108,6 +110,8 @@ def _latex(text: str) -> str:
     text = re.sub(r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}", text)
     text = re.sub(r"\^\s*(-?\d{2,}|-\d)", r"^{\1}", text)
     text = re.sub(r"\^\s*\(([^()]*)\)", r"^{\1}", text)
+    # the parser's own repairs would take the first digit alone: \frac{d}{dx} 30x^2 as 3 * 0x^2
+    text = _FRACTION_THEN_NUMBER.sub(r"\1{\2}", text)
     return _FUNCTION.sub(r"\\\1 ", text).replace("*", r" \cdot ")
 
 

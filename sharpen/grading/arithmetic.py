@@ -7,9 +7,8 @@ through an explicit stack, so depth costs nothing, with the numbers of `reals.py
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import localcontext
 from fractions import Fraction
@@ -22,7 +21,6 @@ from .reals import (
     Number,
     Undefined,
     binomial,
-    equal,
     factorial,
     literal,
     negative,
@@ -38,8 +36,6 @@ MOST_FACTORIALS = 200  # each may cost half a millisecond
 TOKEN = re.compile(
     r"\s+|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,18}(?!\d))?)"
     r"|\\(?P<word>d?t?c?frac|sqrt|cdot|times|div|pi|d?t?binom)(?![a-zA-Z])|(?P<op>[-+*/^!(){}\[\]])"
-    r"|(?P<names>\\(?:alpha|beta|gamma|delta|theta|lambda|mu|rho|sigma|tau|phi|omega)(?![A-Za-z_])"
-    r"|(?<![A-Za-z\\])(?![fghFGHP]\s*\(|d[a-z])[A-Za-z]{1,2}(?![A-Za-z_']))"
 )
 MIXED = (
     re.compile(r"(?<![\w.)}\]^!])(\d{1,30})\s*\\[dtc]?frac\s*\{\s*(\d{1,30})\s*\}\s*\{\s*(\d{1,30})\s*\}"),
@@ -115,40 +111,9 @@ class Frame:
         return self.values[0]
 
 
-Point = Mapping[str, Fraction]
-NOWHERE: Point = {}
-
-
-def same_values(a: str, b: str) -> bool | None:
-    """Whether two expressions in one-letter variables agree at random points; None where that cannot be told.
-
-    The points depend on both texts, so that no text can be made to agree at them alone.
-    """
-    names = {n for text in (a, b) for m in TOKEN.finditer(text) if m["names"] for n in _names(m["names"])}
-    if not names or len(a) + len(b) > 1000:
-        return None
-    agreed = 0
-    for k in range(5):
-        draw = hashlib.blake2b(f"{k}|{a}|{b}".encode(), digest_size=64).digest()
-        at = {n: Fraction((draw[2 * i % 60] % 89 + 5) * (1 if k < 2 or draw[2 * i % 60 + 1] % 2 else -1), 97)
-              for i, n in enumerate(sorted(names))}  # fmt: skip
-        x, y = evaluate(a, at), evaluate(b, at)
-        if x is None or y is None:
-            continue  # outside the domain, or nothing this module knows
-        verdict = equal(x, y)
-        if not verdict:
-            return verdict
-        agreed += 1
-    return True if agreed > 1 else None
-
-
-def _names(text: str) -> list[str]:
-    return [text] if text.startswith("\\") else list(text)
-
-
-def evaluate(text: str, at: Point = NOWHERE) -> Number | None:
-    """The value of `text` at a point, or None where it is not a calculation with a known real value."""
-    if len(text) > 100_000 or (not at and not any(c.isdigit() for c in text) and "\\pi" not in text):
+def evaluate(text: str) -> Number | None:
+    """The value of `text`, or None where it is not a calculation with a known real value."""
+    if len(text) > 100_000 or (not any(c.isdigit() for c in text) and "\\pi" not in text):
         return None
     if text.count("!") + text.count("binom") > MOST_FACTORIALS:
         return None
@@ -157,7 +122,7 @@ def evaluate(text: str, at: Point = NOWHERE) -> Number | None:
     try:
         with localcontext(CTX):
             halves = MOD.split(text)
-            return remainder(*halves) if len(halves) == 2 else calculate(text, at)
+            return remainder(*halves) if len(halves) == 2 else calculate(text)
     except (Undefined, ArithmeticError, ValueError, IndexError):
         return None
 
@@ -178,7 +143,7 @@ def remainder(text: str, modulus: str) -> Number:
     return value % m
 
 
-def calculate(text: str, point: Point = NOWHERE) -> Number:
+def calculate(text: str) -> Number:
     """As `evaluate`, without mod; raises `Undefined`."""
     frames = [Frame()]
     at, previous = 0, ""
@@ -201,12 +166,6 @@ def calculate(text: str, point: Point = NOWHERE) -> Number:
             frame.operand(Ball(PI, ULP))
         elif word in ("cdot", "times", "div"):
             frame.infix("/" if word == "div" else "*")
-        elif match["names"]:
-            for name in _names(match["names"]):
-                if name not in point or name in "ei":
-                    raise Undefined
-                frame.before_operand()
-                frame.operand(point[name])
         elif word:
             frame.before_operand()
             frame.waiting.append((word.lstrip("dtc") if word != "cdot" else word, []))

@@ -8,77 +8,25 @@ Only algebra is left to `decide`, which the caller supplies: in the parent it ra
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from itertools import pairwise
 
-from .arithmetic import same_values
-from .quantities import Quantity, quantity, same_date, same_quantity, same_time
+from .identities import same_equations, same_expressions
+from .intervals import same_region
+from .quantities import Quantity, plain_number, quantity, same_date, same_quantity, same_time
+from .spelling import SIMPLE, clean
 
 LONGEST = 100_000
 DEEPEST = 25
 YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 FUNCTIONS = {
-    *[
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "log",
-        "ln",
-        "exp",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "det",
-        "max",
-        "min",
-        "gcd",
-        "lcm",
-    ]
+    *("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
+    *("log", "ln", "exp", "det", "max", "min", "gcd", "lcm"),
 }
 
-_SIGNS = str.maketrans({
-    **dict.fromkeys("\u2212\u2013\u2012\ufe63\uff0d", "-"), **dict.fromkeys("\u00f7\u2215\u2044", "/"),
-    **dict.fromkeys("\u00b7\u22c5\u2219", r"\cdot "), "\u00d7": r"\times ", "\u03c0": r"\pi ",
-    "\u221e": r"\infty ",
-    "\u221a": r"\sqrt ", "\u2264": r"\le ", "\u2265": r"\ge ", "\u2260": r"\ne ", "\u2205": r"\emptyset ",
-    "\u222a": r"\cup ", "\u2229": r"\cap ", "\u2208": r"\in ", "\u00b1": r"\pm ", "\u00b0": r"^\circ ",
-    **dict.fromkeys("\u2032\u2018\u2019", "'"), **dict.fromkeys("\u201c\u201d", '"'), 
-    "\u3008": "(", "\u3009": ")",
-})  # fmt: skip
-_SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
-_VULGAR = re.compile("[¼-¾⅐-⅞]")
-_REWRITES = [(re.compile(a), b) for a, b in (
-    (r"</?(?:b|i|u|em|strong|p|span|br|code|answer|box)\s*/?>", " "),
-    (r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])\.?", ""),
-    (r"\\!", ""), (r"(?<!\\)\\[,;:> ]|(?<!\\)~|\\q?quad(?![a-zA-Z])", " "), (r"\{,\}", ","),
-    (r"\\[dtc]?frac(?![a-zA-Z])", r"\\frac"), (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
-    (r"(?<![\\A-Za-z])(pi|sqrt)(?![A-Za-z])", r"\\\1 "), (r"\\varnothing(?![a-zA-Z])", r"\\emptyset "),
-    (r"\\leq(?![a-zA-Z])", r"\\le "), (r"\\geq(?![a-zA-Z])", r"\\ge "), (r"\\neq(?![a-zA-Z])", r"\\ne "),
-    (r"<=", r"\\le "), (r">=", r"\\ge "), (r"!=", r"\\ne "),
-    (r"\\(?:lbrace|\{)", r"\\{"), (r"\\(?:rbrace|\})", r"\\}"), 
-    (r"\\langle(?![a-zA-Z])", "("), (r"\\rangle(?![a-zA-Z])", ")"),
-    (r"\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\})|\\degree(?![a-zA-Z])", r"^\\circ "),
-    (r"\\%", "%"), (r"\\prime(?![a-zA-Z])", "'"), (r"\\#", "#"), (r"\\_", "_"), (r"\\&", "&"),
-    (r"(?<!\\)\\[()\[\]]", " "),
-)]  # fmt: skip
-_REWRITABLE = re.compile(r"[\\<>!~{]|pi|sqrt")
-_TEXT = re.compile(
-    r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf)|mbox|boxed|fbox|bf|operatorname\*?)\s*\{([^{}]*)\}"
-)
-_PREFIX = re.compile(
-    r"^(?:so |thus |therefore |hence )?,?(?:the )?(?:final |correct )?answer(?: is\b)?\s*[:=]?\s*|^答案[是为:]\s*", re.I
-)
 _IN = re.compile(r"^[A-Za-z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])")
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_?\{?\w{1,9}\}?)?'*\s*(?:\(\s*[a-z]\s*\))?"
@@ -90,7 +38,8 @@ _OPTION = re.compile(r"\(?([A-J])\)?[.:)]\s*(.*)|\(([A-Ja-j])\)|([A-J])", re.S)
 _NUMBER_IN_PROSE = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?\s*%?")
 
 
-_SIMPLE = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_WHOLE = re.compile(r"-?[0-9]+")
+_WHOLE_SET = re.compile(r"\\\{-?[0-9]{1,15}(?:(?:, -?[0-9]{1,15})+|(?:,-?[0-9]{1,15})+)\\\}")
 
 
 class BadGold(Exception):
@@ -101,37 +50,6 @@ Decide = Callable[[str, str], bool]
 """Whether two algebraic expressions, gold first, are the same."""
 
 
-def clean(text: str) -> str:
-    """One spelling for what Unicode, LaTeX, HTML and Markdown spell in many ways."""
-    return _clean(text) if len(text) > 500 else _clean_short(text)
-
-
-def _clean(text: str) -> str:
-    if _SIMPLE.fullmatch(text):
-        return text
-    if not text.isascii():
-        text = _SUPERSCRIPT.sub(lambda m: "^{" + unicodedata.normalize("NFKC", m[0]).replace("−", "-") + "}", text)
-        text = _VULGAR.sub(lambda m: " " + unicodedata.normalize("NFKC", m[0]), text)
-        text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS)
-        text = "".join(c for c in text if unicodedata.category(c) != "Cf")
-    if _REWRITABLE.search(text):
-        for pattern, new in _REWRITES:
-            text = pattern.sub(new, text)
-        for _ in range(4):
-            text, changed = _TEXT.subn(r" \1 ", text)
-            if not changed:
-                break
-    text = text.replace("$", "") if text.replace("\\$", "").count("$") % 2 == 0 else text
-    text = " ".join(text.replace("\\$", "$").strip().strip("*`").split())
-    bare = _PREFIX.sub("", text).strip(' "`*;,').rstrip(".").strip()
-    if bare[:1] == bare[-1:] == "'":
-        bare = bare[1:-1].strip()  # a single closing one is a prime
-    return bare or text.strip()
-
-
-_clean_short = lru_cache(maxsize=1 << 16)(_clean)
-
-
 def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) -> bool:
     """Whether `found` states the answer `gold`.
 
@@ -140,7 +58,7 @@ def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) 
         BadGold: `gold` cannot be read.
         Whatever `decide` raises.
     """
-    if _SIMPLE.fullmatch(gold) and _SIMPLE.fullmatch(found) and "." not in gold + found and not tolerance:
+    if SIMPLE.fullmatch(gold) and SIMPLE.fullmatch(found) and "." not in gold + found and not tolerance:
         digits = gold.lstrip("-0")  # as text: a number of a million digits costs nothing
         return digits == found.lstrip("-0") and (not digits or (gold[0] == "-") == (found[0] == "-"))
     g, p = clean(gold), clean(found)
@@ -148,9 +66,13 @@ def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) 
         raise BadGold
     if gold.strip() == found.strip() or g == p:
         return True
+    if (a := plain_number(g)) and (b := plain_number(p)):
+        return bool(same_quantity(a, b, tolerance))
+    if _WHOLE_SET.fullmatch(g) and _WHOLE_SET.fullmatch(p) and not tolerance:
+        return {int(n) for n in _WHOLE.findall(g)} == {int(n) for n in _WHOLE.findall(p)}
     if not p or max(len(g), len(p)) > LONGEST:
         return False
-    if quantity(p) is None and nesting(p) > DEEPEST:
+    if nesting(p) > DEEPEST and quantity(p) is None:
         if nesting(g) > DEEPEST:
             raise TimeoutError
         return False
@@ -163,6 +85,8 @@ def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) 
 
 def nesting(text: str) -> int:
     """How deep the brackets go."""
+    if text.count("(") + text.count("[") + text.count("{") <= 1:
+        return text.count("(") + text.count("[") + text.count("{")
     depth = deepest = 0
     for c in text:
         depth += (c in "([{") - (c in ")]}")
@@ -200,6 +124,8 @@ def _same(g: str, p: str, decide: Decide, tolerance: float | None) -> bool:
         if verdict is not None:
             return verdict
         raise TimeoutError  # both too large, or too close, to tell apart
+    if not tolerance and (verdict := same_region(g, p)) is not None:
+        return verdict
     if len(_sides(g)) > 1 or len(_sides(p)) > 1:
         return _same_equation(g, p, decide, tolerance)
     left, right = _items(_IN.sub("", g).strip()), _items(_IN.sub("", p).strip())
@@ -224,8 +150,30 @@ def _same_atom(
         return False
     if g.count("'") != p.count("'"):
         return False  # math-verify drops primes
-    verdict = same_values(g, p)
+    cells = [_cells(g), _cells(p)]
+    if cells[0] and cells[1]:
+        return _same_cells(cells[0], cells[1], decide, tolerance)
+    verdict = same_expressions(g, p, tolerance)
     return decide(g, p) if verdict is None else verdict
+
+
+_MATRIX = re.compile(r"\\begin\s*\{([pbB]matrix)\}((?:(?!\\begin).)*)\\end\s*\{\1\}", re.S)
+
+
+def _cells(text: str) -> list[list[str]]:
+    """The rows of a matrix; none where the text is something else, or a cell is empty."""
+    match = _MATRIX.fullmatch(text)
+    rows = [[c.strip() for c in row.split("&")] for row in re.split(r"\\\\", match[2].strip())] if match else []
+    if rows and rows[-1] == [""]:
+        rows.pop()
+    return rows if all(cell for row in rows for cell in row) else []
+
+
+def _same_cells(g: list[list[str]], p: list[list[str]], decide: Decide, tolerance: float | None) -> bool:
+    if [len(row) for row in g] != [len(row) for row in p]:
+        return False
+    pairs = [pair for ours, theirs in zip(g, p, strict=True) for pair in zip(ours, theirs, strict=True)]
+    return all(_same(a, b, decide, tolerance) for a, b in pairs)
 
 
 def _is_word(text: str) -> bool:
@@ -269,7 +217,8 @@ def _same_equation(g: str, p: str, decide: Decide, tolerance: float | None) -> b
     if len(ours) > 1 and len(theirs) > 1 and not all(names):
         if len(theirs) != len(ours):
             return False
-        return decide(g, p)
+        verdict = same_equations(ours, theirs)
+        return decide(g, p) if verdict is None else verdict
     if all(names) and ours[0] != theirs[0] and not (_is_word(ours[0]) or _is_word(theirs[0])):
         return decide(g, p) if any(re.search(r"[A-Za-z]", s) for s in ours[1:]) else False
     values = [side[1:] if name else side for side, name in zip((ours, theirs), names, strict=True)]

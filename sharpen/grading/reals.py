@@ -66,7 +66,9 @@ def literal(text: str) -> Number:
 def equal(a: Number, b: Number, relative: float = 0.0, absolute: Fraction = Fraction(0)) -> bool | None:
     """Whether `a` is within `absolute` + `relative` * |b| of `b`; None where the bounds do not say."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
-        return a == b or abs(a - b) <= Fraction(repr(relative)) * abs(b) + absolute
+        if a == b or not (relative or absolute):
+            return a == b
+        return abs(a - b) <= Fraction(repr(relative)) * abs(b) + absolute
     with localcontext(CTX):
         x, y = ball(a), ball(b)
         if x.mid.is_infinite() or y.mid.is_infinite():
@@ -105,6 +107,8 @@ def times(a: Number, b: Number) -> Number:
     if a == 0 or b == 0:
         return Fraction(0)
     x, y = ball(a), ball(b)
+    if (x.mid.is_infinite() and abs(y.mid) < 1) or (y.mid.is_infinite() and abs(x.mid) < 1):
+        raise Undefined  # nor a part of it
     return make(x.mid * y.mid, abs(x.mid) * y.rad + (abs(y.mid) + y.rad) * x.rad)
 
 
@@ -137,6 +141,8 @@ def power(a: Number, b: Number) -> Number:
         return Fraction(0)
     if x.mid <= x.rad or abs(x.mid - 1) <= x.rad:
         raise Undefined  # complex, or a base too near 0 or 1 to say anything
+    if x.mid.is_infinite() and 0 <= y.mid - y.rad < 1:
+        raise Undefined  # the root of what is too large for the exponent need not be
     mid = x.mid**y.mid
     if mid.is_infinite() or mid == 0:
         return make(mid, TINY)

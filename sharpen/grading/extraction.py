@@ -1,0 +1,206 @@
+# pyright: strict
+"""Take the answer out of a text: a tag, a box, an option letter, or the last quantity.
+
+What counts is the last match of a pattern in the whole text. Traces are long and answers stand at their
+end, so patterns are tried from there, which finds the same match (`tests/grading/test_extraction.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from .quantities import parse_unit
+
+Step = Literal["tag", "boxed", "option", "number"]
+
+DEFAULT_STEPS: tuple[Step, ...] = ("tag", "boxed", "option", "number")
+
+_TAG = re.compile(r"<(/?)answer>", re.I)
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|(\\?\w+))")
+_STATED = re.compile(
+    r"(?:\banswers?\b[*_]{0,3}\s{0,3}(?:is|are|was|:|=|\uff1a)|答案(?:是|为|:|\uff1a))\s*:?[*_\s]{0,9}", re.I
+)
+_SENTENCE_END = re.compile(r"\n|\.(?=\s|$)|</?[a-z]|$", re.I)
+_LETTER = r"[\[(]?[*_]{0,3}([A-Z])[*_]{0,3}[\])]?(?![\w'])"
+_OPTIONS = (
+    re.compile(r"(?i:\b(?:answer|option|choice)s?[*_]{0,3}\s{0,3}(?:is|are|:|=|would be)?\s{0,3}:?\s{0,3}"
+               r"[*_]{0,3}(?:option |choice )?|答案(?:是|为)?[:\uff1a]?\s?)"
+               + _LETTER + r"(?!(?<=[AI])\s+(?!because|since|as\b|and\b|which)[a-z])"),
+    re.compile(r"[ \t]*" + _LETTER + r"(?:[.:)][^\n]*)?\s*$"),
+    re.compile(r"\(([A-Z])\)"),
+    re.compile(r"(?<![\w'])([A-Z])[.*\s]{0,5}$"),
+)  # fmt: skip
+_NUM = r"[-+\u2212]?[$\u20ac\u00a3\u00a5]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_CANDIDATE = re.compile(
+    r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,2000}\$|\\\((?:(?!\\[()]).){1,2000}\\\)|\\\[(?:(?!\\[\[\]]).){1,2000}\\\]"
+    r"|[\[(]\s*" + _NUM + r"(?:\s*,\s*" + _NUM + r"){1,50}\s*[\])]"
+    r"|(?<![\w.,/\\])" + _NUM + r"(?:\s*/\s*\d+(?![\d/]))?(?:\s*%|\s*percent\b)?",
+    re.S,
+)  # fmt: skip
+_CANDIDATE_STARTS = re.compile(r"[$\\\[(+\-\u2212\u20ac\u00a3\u00a5\d]")
+_SEAM = re.compile(r"[abdf-moqs-zA-DF-Z]")  # in no candidate but a formula: those of "percent" and 1e5 are left out
+_LINE_SEAM = re.compile(r"(?<=[A-Za-z.:!?*]\n)")  # with dollar signs: their formulas end with the line
+_SQUARED = r"(?:\^?[23\u00b2\u00b3])?"
+_UNIT = re.compile(r"\s?(?!in\s+\w)((?:\u00b0[CF]?|[A-Za-z\u00b5]+)" + _SQUARED + r"(?:/[A-Za-z]+" + _SQUARED + ")?)")
+_PROSE = re.compile(
+    r"\b(?:is|are|was|were|has|have|there|so|because|thus|(?-i:I)|we|it|this|that|to|answer|hence|therefore|since|can)\b",
+    re.I,
+)
+_WORDS = re.compile(r"(?<![\\\w])[^\W\d_]{2,}")
+_MOST_WORDS = 8
+_ANSWER_WORDS = ("answer", "答案")
+_OPTION_WORDS = ("answer", "option", "choice", "答案")
+_FOLDED = re.compile("[\u017f\u0130\u0131]")  # letters that match s and i without case, and lower() leaves
+
+
+def extract(text: str, steps: Sequence[Step] = DEFAULT_STEPS) -> str | None:
+    r"""Take the answer out of `text` by the first of `steps` that finds one.
+
+    "tag" is the last complete <answer>…</answer>; "boxed" the last \boxed{…}; "option" the last option
+    letter stated as the answer; "number" the text itself when it is nothing but an answer, else what
+    follows the last "answer is" or "Answer:", else the last number or formula. What follows a closed
+    </think> is searched first.
+    """
+    return take(text, steps, numeric=True)
+
+
+def take(text: str, steps: Sequence[Step], numeric: bool) -> str | None:
+    """As `extract`; without `numeric`, the number step takes only what is nothing but an answer."""
+    thought, _, said = text.rpartition("</think>")
+    for part in (said, text) if thought else (text,):
+        for step in steps:
+            found = _number(part, numeric) if step == "number" else _STEPS[step](part)
+            if found is not None and (found := found.strip()):
+                return found
+    return None
+
+
+def _tag(text: str) -> str | None:
+    marks = list(_TAG.finditer(text))
+    for opening, closing in zip(reversed(marks[:-1]), reversed(marks[1:]), strict=True):
+        if not opening[1] and closing[1]:
+            inner = text[opening.end() : closing.start()]
+            return _boxed(inner) or inner
+    return None
+
+
+def _boxed(text: str) -> str | None:
+    for match in list(_BOX.finditer(text))[-1:-4:-1]:
+        inner = match[1] or _braced(text, match.end())
+        if inner.strip(" {}$"):
+            return inner
+    return None
+
+
+def _braced(text: str, at: int) -> str:
+    """The group that opens at `at`; one that never closes ends with its line."""
+    depth, i = 0, at
+    while i < len(text):
+        c = text[i]
+        if c == "\\":
+            i += 1
+        elif c in "{}":
+            depth += 1 if c == "{" else -1
+            if depth == 0:
+                return text[at + 1 : i]
+        i += 1
+    return text[at + 1 :].split("\n")[0].rstrip(" $")
+
+
+def _option(text: str) -> str | None:
+    text = text.rstrip()
+    stated, line, parenthesised, closing = _OPTIONS
+    if match := _last_after(text, _OPTION_WORDS, stated):
+        return match[1]
+    if match := line.match(text, text.rfind("\n") + 1):
+        return match[1]
+    if letters := parenthesised.findall(text):
+        return letters[-1]
+    return match[1] if (match := closing.search(text, max(0, len(text) - 6))) else None
+
+
+def _number(text: str, numeric: bool = True) -> str | None:
+    """The last quantity; without `numeric`, only a text or statement that is nothing but an answer."""
+    text = text.strip()
+    if max(text.rfind("\\["), text.rfind("\\(")) > max(text.rfind("\\]"), text.rfind("\\)")):
+        return None  # it stops inside a formula
+    if _is_bare(text):
+        return text
+    if stated := _last_after(text, _ANSWER_WORDS, _STATED):
+        rest = text[stated.end() :]
+        end = _SENTENCE_END.search(rest)
+        said = rest[: end.start() if end else None].strip(" *_")
+        if _is_bare(said):
+            return said
+        if numeric and (first := _CANDIDATE.search(said)):
+            return _with_unit(said, first)
+    last = _last_candidate(text) if numeric else None
+    return _with_unit(text, last) if last else None
+
+
+def _last_after(text: str, words: Sequence[str], pattern: re.Pattern[str]) -> re.Match[str] | None:
+    """The last match of a pattern each of whose matches begins with one of `words`, in any case."""
+    if not text.isascii() and _FOLDED.search(text):
+        return deque(pattern.finditer(text), maxlen=1).pop() if pattern.search(text) else None
+    low = text.lower()
+    at = {word: low.rfind(word) for word in words}
+    while (last := max(at.values())) >= 0:
+        if match := pattern.match(text, last):
+            return match
+        word = next(w for w in words if at[w] == last)
+        at[word] = low.rfind(word, 0, last)
+    return None
+
+
+def _last_candidate(text: str) -> re.Match[str] | None:
+    """The last quantity or formula, as a scan of the whole text from its start would find it."""
+    span = 200
+    while span < len(text):
+        at = _seam(text, len(text) - span)
+        if at is not None and (last := _scan(text, at)):
+            return last
+        span *= 4
+    return _scan(text, 0)
+
+
+def _scan(text: str, at: int) -> re.Match[str] | None:
+    last = None
+    while start := _CANDIDATE_STARTS.search(text, at):
+        match = _CANDIDATE.match(text, start.start())
+        last, at = match or last, match.end() if match else start.end()
+    return last
+
+
+def _seam(text: str, least: int) -> int | None:
+    """A position not before `least` that no candidate crosses, so that a scan may begin there."""
+    if "$$" in text:
+        return None
+    seam = (_LINE_SEAM if "$" in text else _SEAM).search(text, least)
+    if seam is None:
+        return None
+    at = seam.start()
+    # a formula that is open here may cross it; one whose like has just been closed cannot
+    closed = all(text.rfind(a, 0, at) <= text.rfind(b, 0, at) for a, b in (("\\(", "\\)"), ("\\[", "\\]")))
+    return at if closed else None
+
+
+def _with_unit(text: str, match: re.Match[str]) -> str:
+    unit = _UNIT.match(text, match.end())
+    known = unit and (unit_of := parse_unit(unit[1])) and not unit_of.noun
+    return match[0] + (" " + unit[1] if unit and known else "")
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a text is nothing but an answer: one line of few words, none of which makes a sentence."""
+    if not text or "\n" in text or "\\boxed" in text or _PROSE.search(text[:1000]):
+        return False
+    if len(text) > 1000:
+        return _WORDS.search(text) is None
+    words = _WORDS.findall(text)
+    return len(words) <= _MOST_WORDS and all(len(w) <= 25 for w in words)
+
+
+_STEPS: dict[Step, Callable[[str], str | None]] = {"tag": _tag, "boxed": _boxed, "option": _option}
