@@ -108,6 +108,22 @@ class Database:
             some = keys[start : start + 500]
             yield from self.rows(f"{query} ({','.join('?' * len(some))})", some)
 
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """See one state of the ledger throughout, whatever another process writes meanwhile.
+
+        Text that is no UTF-8 is given with its bytes escaped, so that a damaged row can be read and named.
+        """
+        with self._failures():
+            self._db.execute("BEGIN")
+        self._db.text_factory = lambda data: data.decode(errors="surrogateescape")
+        try:
+            yield
+        finally:
+            self._db.text_factory = str
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
+
     def sync(self) -> None:
         """Force what was written to the disk."""
         if self._read_only:
