@@ -25,8 +25,8 @@ def task_of(record: str, images: Path) -> Task:
     """
     said: dict[str, Any] = json.loads(record)
     pictures = tuple(Image(sha, images / sha) for sha in said.pop("images"))
-    values = {name: tuple(value) if name in ("choices", "places") else value for name, value in said.items()}
-    return Task(images=pictures, **values)
+    lists = {name: tuple(said.pop(name)) for name in ("choices", "places")}
+    return Task(images=pictures, **lists, **said)
 
 
 def gold_key(task: Task) -> str:
