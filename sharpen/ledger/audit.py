@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -180,5 +181,7 @@ def write(path: Path, head: Sequence[str], body: Iterable[Sequence[str]]) -> Non
             csv.writer(file).writerows([cell(text) for text in line] for line in (head, *body))
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"cannot write {path} ({error.strerror}); free some space or give another --out") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

@@ -100,7 +100,9 @@ class Database:
     def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query."""
         with self._failures():
-            yield from self._db.execute(query, values)
+            # `yield from` would close the cursor of rows that nobody read on, which fails after the file is closed.
+            for row in self._db.execute(query, values):  # noqa: UP028
+                yield row
 
     def among(self, query: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query that ends in `IN`, for any number of keys."""
