@@ -147,3 +147,17 @@ def test_a_terminal_of_another_alphabet(folder: Path, monkeypatch: pytest.Monkey
     say_out("日本")
     sys.stdout.flush()
     assert raw.getvalue() == b"\\u65e5\\u672c\n"
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_traceback(folder: Path) -> None:
+    import os
+    import subprocess
+    import sys
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = "from sharpen.cli import main; main()"
+    command = [sys.executable, "-c", code, "show", str(folder), "--task", "t0"]
+    ran = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (ran.returncode, ran.stderr) == (141, "")
