@@ -99,14 +99,6 @@ class DemoOptions:
 
 
 @dataclass(frozen=True)
-class ShowOptions:
-    """Show what a run folder holds."""
-
-    folder: tyro.conf.Positional[Path]
-    json: bool = False
-
-
-@dataclass(frozen=True)
 class ListOptions:
     """List methods and worlds."""
 
@@ -116,7 +108,13 @@ class ListOptions:
 def main() -> None:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGINT, interrupted)
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough; Python would try again to write the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)
 
 
 def interrupted(number: int, frame: object) -> None:
@@ -132,12 +130,17 @@ def stopped(number: int, frame: object) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    commands: dict[str, Callable[[Sequence[str]], object]] = {
+    from . import folder_commands as folder
+
+    commands: dict[str, Callable[[Sequence[str]], int | None]] = {
         "demo": demo_command,
         "run": improve_command,
         "eval": eval_command,
         "compare": compare_command,
-        "show": show_command,
+        "show": folder.show_command,
+        "check": folder.check_command,
+        "regrade": folder.regrade_command,
+        "audit": folder.audit_command,
         "list": list_command,
     }
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -147,14 +150,13 @@ def run(arguments: Sequence[str]) -> int:
     try:
         if name not in commands:
             raise UserError(f"there is no command {name!r}; choose one of: {', '.join(commands)}")
-        commands[name](rest)
+        return commands[name](rest) or 0
     except UserError as error:
         say(f"sharpen: {error}")
         return 2
     except KeyboardInterrupt:
         say(f"\nsharpen: interrupted; nothing finished is lost, go on with: sharpen {shlex.join(arguments)}")
         return 130
-    return 0
 
 
 USAGE = """sharpen COMMAND …: make a vision-language model reason better from its own attempts
@@ -163,7 +165,10 @@ USAGE = """sharpen COMMAND …: make a vision-language model reason better from 
   run METHOD            improve a model: --model M --tasks T --out DIR --rounds N
   eval                  measure a model: --model M --tasks T
   compare METHOD …      methods from the same base, on the same tasks, over seeds
-  show DIR              what a run folder holds
+  show DIR              what a run folder holds; with --task ID one task with all its attempts
+  check DIR             is a run folder whole: references, images, seals, keys, counts
+  regrade DIR           new verdicts on all recorded attempts by other grader settings
+  audit DIR             a sheet of verdicts for a person to check
   list                  methods and worlds
 
 `sharpen COMMAND --help` names every option."""
@@ -318,38 +323,6 @@ def demo_command(arguments: Sequence[str]) -> None:
     emit(result, options.json)
     if not options.json:
         print(text)
-
-
-def show_command(arguments: Sequence[str]) -> None:
-    """`sharpen show DIR`."""
-    from .rounds import table
-    from .store import Store
-
-    options: ShowOptions = parse(ShowOptions, "show", arguments)
-    if not (options.folder / "ledger.db").exists():
-        raise UserError(f"{options.folder} is no run folder: it holds no ledger.db; give the --out of a run")
-    with Store(options.folder, read_only=True) as store:
-        rounds, timings = store.rounds(), store.timings()
-        timings.update(trainings(options.folder))
-        manifest = store.manifest()
-    if options.json:
-        emit({"folder": str(options.folder), "manifest": manifest, "rounds": rounds, "timings": timings}, True)
-        return
-    if manifest:
-        print(f"{manifest.get('method') or 'no method'}: {manifest.get('command')}")
-    print(table({options.folder.name: rounds}))
-    for part, (seconds, tokens) in timings.items():
-        rate = f", {tokens / seconds:,.0f} tokens/s" if tokens else ""
-        print(f"{part}: {seconds:.1f} s{rate}")
-
-
-def trainings(folder: Path) -> dict[str, tuple[float, int]]:
-    """Return seconds and tokens, prompts included, of the optimiser in each round's training, from its record."""
-    found: dict[str, tuple[float, int]] = {}
-    for file in sorted(folder.glob("models/round-*/training.json")):
-        record = json.loads(file.read_text())
-        found[f"optimiser, {file.parent.name}"] = (record["seconds"], record["tokens"])
-    return found
 
 
 def list_command(arguments: Sequence[str]) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 
 from .types import Image, Part, Reading
 
+DAMAGE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, zlib.error)
+"""What unpacking a damaged row can raise."""
+
 
 def pack_parts(parts: Sequence[Part]) -> bytes:
     """Pack an attempt's parts; `unpack_parts` gives them back equal."""
@@ -33,6 +36,7 @@ def unpack_parts(blob: bytes, images: Path) -> tuple[Part, ...]:
         image = Image(said["image"], images / said["image"]) if said["image"] else None
         drawn = tuple(logprobs) if said["logprobs"] else None
         parts.append(Part(tuple(ids), said["text"], said["by"], drawn, image))
+    _used_up(numbers)
     return tuple(parts)
 
 
@@ -70,10 +74,18 @@ def unpack_reading(blob: bytes) -> Reading:
     for layer in fields["layers"]:
         shares, numbers = _take("f", 3 * n, numbers)
         attention[layer] = tuple((shares[3 * i], shares[3 * i + 1], shares[3 * i + 2]) for i in range(n))
+    _used_up(numbers)
     top = tuple(tuple(int(i) for i in ids[i * width : (i + 1) * width]) for i in range(n))
     return Reading(tuple(logprobs), tuple(entropy), tuple(int(i) for i in rank), top, attention)
 
 
 def _take(code: str, count: int, data: bytes) -> tuple[array[Any], bytes]:
     size = count * 4
+    if not 0 <= size <= len(data):
+        raise ValueError(f"{len(data)} bytes are left where {size} belong")
     return array(code, data[:size]), data[size:]
+
+
+def _used_up(data: bytes) -> None:
+    if data:
+        raise ValueError(f"{len(data)} bytes are left over")

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, replace
 
 from .answers import Grader, Verdict
 from .errors import ModelError, require
+from .ledger.records import gold_key
 from .models.model import Model, Read, Sampling
-from .plan import KEY, Job, Planned, Refused, plan
+from .plan import Job, Planned, Refused, plan
 from .progress import Progress, peak_memory, say
 from .scorers import Scorer
 from .store import Place, Store
@@ -151,7 +152,7 @@ class Run:
     def judge(self, rollouts: Sequence[Rollout], grader: Grader | None = None) -> list[Verdict]:
         """Say of each attempt whether it is right; a verdict of this grader on this gold answer is not given twice."""
         grader = grader or self.grader
-        golds = [digest(r.task.answer, r.task.choices)[:KEY] for r in rollouts]
+        golds = [gold_key(r.task) for r in rollouts]
         held = self.store.verdicts(grader.name, [r.key for r in rollouts])
         found = {at: v for at, v in held.items() if v.reason not in TRANSIENT}
         new = {(r.key, gold): r for r, gold in zip(rollouts, golds, strict=True) if (r.key, gold) not in found}
@@ -162,7 +163,7 @@ class Run:
 
     def ask(self, tasks: Sequence[Task], *, model: str = "policy", max_tokens: int | None = None) -> list[str]:
         """Return one greedy answer in words per task, "" where the prompt was too long: for judges and proposers."""
-        jobs = [Job(t, t) for t in tasks]
+        jobs = [Job(t, t) for t in self.store.add_tasks(tasks)]
         groups = self._write("ask", jobs, 1, model, self._sampling(model, 0.0, 1.0, 0, max_tokens))
         return [g.rollouts[0].text if g.rollouts else "" for g in groups]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass, fields, replace
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -20,8 +20,9 @@ from .answers import Verdict
 from .errors import StoreError
 from .examples import Example, Examples
 from .ledger.database import Database
+from .ledger.records import task_of, task_record
 from .ledger.tally import Tally, tally
-from .packing import pack_numbers, pack_parts, pack_reading, unpack_parts, unpack_reading
+from .packing import DAMAGE, pack_numbers, pack_parts, pack_reading, unpack_parts, unpack_reading
 from .plan import Planned
 from .types import Image, Part, Reading, Rollout, Score, Task
 
@@ -132,10 +133,19 @@ class Store:
 
         Returns the tasks with those images, so that a run does not depend on files that may go away.
         """
+        # Images first, so that no row ever names one that is not there, whenever this is killed.
+        held = {sha: self.add_image(image) for sha, image in {i.sha256: i for t in tasks for i in t.images}.items()}
         rows = ((t.id, t.fingerprint, json.dumps(task_record(t), default=str)) for t in tasks)
         self.db.write("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", rows)
-        held = {sha: self.add_image(image) for sha, image in {i.sha256: i for t in tasks for i in t.images}.items()}
         return [replace(t, images=tuple(held[i.sha256] for i in t.images)) if t.images else t for t in tasks]
+
+    def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
+        """Return the recorded tasks among the wanted ids; raises StoreError for a damaged one."""
+        found: dict[str, Task] = {}
+        for name, record in self.db.among("SELECT id, task FROM tasks WHERE id IN", ids):
+            with self._whole(f"task {name!r}"):
+                found[name] = task_of(record, self.images)
+        return found
 
     def add_image(self, image: Image) -> Image:
         """Write an image under its hash, whole or not at all, and return it as it lies there."""
@@ -163,6 +173,8 @@ class Store:
         """Record what attempts are shown: ids, spans and images of each distinct prompt."""
         prompts = {plan.prompt: plan.request.prompt for plan in plans}
         known = {key for (key,) in self.db.among("SELECT key FROM prompts WHERE key IN", list(prompts))}
+        for image in {i.sha256: i for key, p in prompts.items() if key not in known for i in p.task.images}.values():
+            self.add_image(image)  # a view may show another one than the task's
         rows = (
             (key, pack_numbers(p.ids), p.spans, json.dumps([i.sha256 for i in p.task.images]))
             for key, p in prompts.items()
@@ -203,8 +215,21 @@ class Store:
             found = list(self.db.rows("SELECT parts FROM rollouts WHERE key = ?", (key,)))
             if not found:
                 raise StoreError(f"{self.db.path} has no attempt {key}; give the command that sampled it again")
-            held = self._hold(key, unpack_parts(found[0][0], self.images))
+            held = self._hold(key, self.unpack(key, found[0][0]))
         return held
+
+    def unpack(self, key: str, parts: bytes) -> tuple[Part, ...]:
+        """Return the parts that an attempt's row holds; raises StoreError for a damaged one."""
+        with self._whole(f"attempt {key}"):
+            return unpack_parts(parts, self.images)
+
+    @contextmanager
+    def _whole(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except DAMAGE as error:
+            advice = f"`sharpen check {self.folder}` names all that is; restore it, or give another --out"
+            raise StoreError(f"{self.db.path}: {what} is damaged ({error}); {advice}") from error
 
     def _hold(self, key: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         self._unpacked[key] = parts
@@ -349,12 +374,6 @@ def now() -> str:
 def seal(key: str, parts: bytes, finish: str) -> bytes:
     """Return a checksum over what an attempt's row says, so that a damaged row is found."""
     return blake2b(key.encode() + parts + finish.encode(), digest_size=8).digest()
-
-
-def task_record(task: Task) -> dict[str, object]:
-    """Return a task as JSON-able values, its images by hash."""
-    record = {f.name: getattr(task, f.name) for f in fields(task)}
-    return {**record, "images": [image.sha256 for image in task.images]}
 
 
 def example_row(round: int, position: int, example: Example) -> tuple[object, ...]:

@@ -107,13 +107,31 @@ class Database:
     def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query."""
         with self._failures():
-            yield from self._db.execute(query, values)
+            # `yield from` would close the cursor of rows that nobody read on, which fails after the file is closed.
+            for row in self._db.execute(query, values):  # noqa: UP028
+                yield row
 
     def among(self, query: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query that ends in `IN`, for any number of keys."""
         for start in range(0, len(keys), 500):
             some = keys[start : start + 500]
             yield from self.rows(f"{query} ({','.join('?' * len(some))})", some)
+
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """See one state of the ledger throughout, whatever another process writes meanwhile.
+
+        Text that is no UTF-8 is given with its bytes escaped, so that a damaged row can be read and named.
+        """
+        with self._failures():
+            self._db.execute("BEGIN")
+        self._db.text_factory = lambda data: data.decode(errors="surrogateescape")
+        try:
+            yield
+        finally:
+            self._db.text_factory = str
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
 
     def sync(self) -> None:
         """Force what was written to the disk."""

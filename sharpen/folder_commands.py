@@ -1,0 +1,182 @@
+"""The commands that look at a run folder: `show`, `check`, `regrade` and `audit`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import tyro
+
+from .answers import Grader
+from .cli import emit, parse
+from .errors import UserError
+from .store import Store
+
+MOST_FAULTS = 10_000
+"""Faults that `check --json` names, since one object is made of them; all are counted."""
+
+
+@dataclass(frozen=True)
+class ShowOptions:
+    """Show what a run folder holds."""
+
+    folder: tyro.conf.Positional[Path]
+    task: str | None = None
+    """The id of one task, to show with all that was attempted at it."""
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """Verify a run folder: every reference, image, seal, key and count. Leaves with code 1 where something is wrong."""
+
+    folder: tyro.conf.Positional[Path]
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class RegradeOptions:
+    """Give new verdicts on all recorded attempts, without sampling; those of other graders stay."""
+
+    folder: tyro.conf.Positional[Path]
+    grader: Grader = field(default_factory=Grader)
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """Write a sheet of verdicts for a person: disagreements of graders, then unknown ones, then right and wrong."""
+
+    folder: tyro.conf.Positional[Path]
+    n: int = 50
+    """Rows of the sheet."""
+    out: Path = Path("audit.csv")
+    seed: int = 0
+    json: bool = False
+
+
+def show_command(arguments: Sequence[str]) -> None:
+    """`sharpen show DIR`, and with `--task` one of its tasks."""
+    options: ShowOptions = parse(ShowOptions, "show", arguments)
+    with opened(options.folder) as store:
+        if options.task is None:
+            show_folder(store, options.json)
+        else:
+            show_one(store, options.task, options.json)
+
+
+def show_folder(store: Store, as_json: bool) -> None:
+    """Print the rounds of a run and what they took."""
+    from .rounds import table
+
+    folder, manifest, rounds = store.folder, store.manifest(), store.rounds()
+    timings = {**store.timings(), **trainings(folder)}
+    if as_json:
+        emit({"folder": str(folder), "manifest": manifest, "rounds": rounds, "timings": timings}, True)
+        return
+    if manifest:
+        print(f"{manifest.get('method') or 'no method'}: {manifest.get('command')}")
+    print(table({folder.name: rounds}))
+    for part, (seconds, tokens) in timings.items():
+        rate = f", {tokens / seconds:,.0f} tokens/s" if tokens else ""
+        print(f"{part}: {seconds:.1f} s{rate}")
+
+
+def show_one(store: Store, task: str, as_json: bool) -> None:
+    """Print one task with all that was attempted at it."""
+    from .ledger.task_text import show_task, task_text
+
+    found = show_task(store, task)
+    emit(found, as_json)
+    if not as_json:
+        say_out(task_text(found))
+
+
+def check_command(arguments: Sequence[str]) -> int:
+    """`sharpen check DIR`."""
+    options: CheckOptions = parse(CheckOptions, "check", arguments)
+    return check_folder(options.folder, options.json)
+
+
+def check_folder(folder: Path, as_json: bool) -> int:
+    """Print what is wrong with a run folder, each fault as it is found; return the exit code, 1 for faults."""
+    from .ledger.check import faults, held
+
+    found: Counter[str] = Counter()
+    named: list[dict[str, str]] = []
+    require_run(folder)
+    for fault in faults(folder):
+        found[fault.table] += 1
+        if not as_json:
+            say_out(fault.line)
+        elif len(named) < MOST_FAULTS:
+            named.append(asdict(fault))
+    rows = held(folder)
+    total = found.total()
+    counts = {"faults": total, "by_table": dict(found), "rows": rows, "left_off": total - len(named)}
+    emit({"folder": str(folder), "whole": not total, **counts, "found": named}, as_json)
+    if not as_json:
+        looked_at = ", ".join(f"{count:,} {table}" for table, count in rows.items())
+        state = f"{total:,} faults ({', '.join(f'{n:,} in {t}' for t, n in found.items())})" if total else "whole"
+        print(f"{folder} is {state}: {looked_at}" if not total else f"{folder}: {state}; looked at {looked_at}")
+    return 1 if total else 0
+
+
+def regrade_command(arguments: Sequence[str]) -> None:
+    """`sharpen regrade DIR`."""
+    from .ledger.regrade import regrade
+
+    options: RegradeOptions = parse(RegradeOptions, "regrade", arguments)
+    with opened(options.folder, write=True) as store:
+        found = regrade(store, options.grader)
+    emit({"folder": str(options.folder), **found.as_dict()}, options.json)
+    if not options.json:
+        print(found.table())
+
+
+def audit_command(arguments: Sequence[str]) -> None:
+    """`sharpen audit DIR`."""
+    from .ledger import audit
+
+    options: AuditOptions = parse(AuditOptions, "audit", arguments)
+    audit.require_free(options.out)
+    with opened(options.folder) as store:
+        drawn = audit.draw(store, options.n, options.seed)
+        audit.write(options.out, audit.header(drawn), audit.rows(store, drawn))
+    emit({"folder": str(options.folder), "out": str(options.out), **drawn.as_dict()}, options.json)
+    if not options.json:
+        for sort in audit.SORTS:
+            print(f"{sort}: {drawn.there[sort]}, {len(drawn.chosen[sort])} in {options.out}")
+        if drawn.left_out:
+            print(f"left out: {drawn.left_out} with verdicts only on a gold answer that their task has no more")
+
+
+def opened(folder: Path, write: bool = False) -> Store:
+    """Open a run folder that is there; reading leaves it to whoever writes to it."""
+    require_run(folder)
+    return Store(folder, read_only=not write)
+
+
+def require_run(folder: Path) -> None:
+    """Raise UserError for a folder that no run made."""
+    if not (folder / "ledger.db").is_file():
+        raise UserError(f"{folder} is no run folder: it holds no ledger.db; give the --out of a run")
+
+
+def trainings(folder: Path) -> dict[str, tuple[float, int]]:
+    """Return seconds and tokens, prompts included, of the optimiser in each round's training, from its record."""
+    found: dict[str, tuple[float, int]] = {}
+    for file in sorted(folder.glob("models/round-*/training.json")):
+        record = json.loads(file.read_text())
+        found[f"optimiser, {file.parent.name}"] = (record["seconds"], record["tokens"])
+    return found
+
+
+def say_out(text: str) -> None:
+    """Print text of any alphabet, whatever the terminal's is."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,0 +1,324 @@
+"""`sharpen check`: an untouched folder has no fault, and each planted one is found and named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from recorded import DRAWING, TASKS, recorded_run
+from support import query
+
+from sharpen import cli
+from sharpen.ledger.check import Fault, faults
+from sharpen.models.scripted import Asked, Scripted
+from sharpen.packing import pack_parts
+from sharpen.run import Run
+from sharpen.store import Store, seal
+from sharpen.types import Part
+
+PICTURE = TASKS[0].images[0].sha256
+Damage = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return recorded_run(tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "run"))
+
+
+def found(folder: Path) -> list[Fault]:
+    return list(faults(folder))
+
+
+def change(folder: Path, sql: str, *values: object) -> None:
+    database = sqlite3.connect(folder / "ledger.db")
+    try:
+        assert database.execute(sql, values).rowcount > 0, "nothing was damaged"
+        database.commit()
+    finally:
+        database.close()
+
+
+def sql(statement: str, *values: object) -> Damage:
+    return lambda folder: change(folder, statement, *values)
+
+
+ONE = "WHERE rowid = (SELECT min(rowid) FROM rollouts WHERE verb = '{}')"
+SAMPLED, RESUMED, READY = (ONE.format(verb) for verb in ("sample", "resume", "given"))
+
+
+def flip(folder: Path) -> None:
+    """One bit in the middle of an attempt's parts."""
+    ((blob,),) = query(folder, f"SELECT parts FROM rollouts {SAMPLED}")
+    middle = len(blob) // 2
+    change(
+        folder,
+        f"UPDATE rollouts SET parts = ? {SAMPLED}",
+        blob[:middle] + bytes([blob[middle] ^ 1]) + blob[middle + 1 :],
+    )
+
+
+def reseal(parts: bytes, where: str = SAMPLED) -> Damage:
+    """Other parts with a seal that fits them."""
+
+    def damage(folder: Path) -> None:
+        ((key, finish),) = query(folder, f"SELECT key, finish FROM rollouts {where}")
+        change(folder, f"UPDATE rollouts SET parts = ?, seal = ? {where}", parts, seal(key, parts, finish))
+
+    return damage
+
+
+def recount(name: str, by: int) -> Damage:
+    """A number of round 1 that is off."""
+
+    def damage(folder: Path) -> None:
+        ((text,),) = query(folder, "SELECT result FROM rounds WHERE round = 1")
+        result = json.loads(text)
+        result[name] += by
+        change(folder, "UPDATE rounds SET result = ? WHERE round = 1", json.dumps(result))
+
+    return damage
+
+
+def image(sha: str, data: bytes | None) -> Damage:
+    def damage(folder: Path) -> None:
+        assert (folder / "images" / sha).exists()
+        if data is None:
+            (folder / "images" / sha).unlink()
+        else:
+            (folder / "images" / sha).write_bytes(data)
+
+    return damage
+
+
+def short(folder: Path) -> None:
+    """A ledger that was cut short."""
+    data = (folder / "ledger.db").read_bytes()
+    (folder / "ledger.db").write_bytes(data[: len(data) * 2 // 3])
+
+
+def misdirect(folder: Path) -> None:
+    """An index that is not one of the column it is said to be of."""
+    database = sqlite3.connect(folder / "ledger.db")
+    database.execute("PRAGMA writable_schema = ON")
+    database.execute("UPDATE sqlite_master SET sql = replace(sql, '(task)', '(model)') WHERE name = 'rollouts_by_task'")
+    database.commit()
+    database.close()
+
+
+KEY = "its key is not the one that follows"
+COUNTS = ("attempts", "correct", "resumed", "rescued", "unknown", "unfinished", "dropped", "examples", "tokens")
+PARTS = pack_parts([Part((5, 6), "ab")])
+PLANTED: dict[str, tuple[Damage, str, str]] = {
+    "a truncated file": (short, "ledger.db", "damaged"),
+    "an index that does not fit": (misdirect, "ledger.db", "missing from index rollouts_by_task"),
+    "a used attempt gone": (sql(f"DELETE FROM rollouts {SAMPLED}"), "uses", "is not in rollouts"),
+    "a scored attempt gone": (sql(f"DELETE FROM rollouts {RESUMED}"), "scores", "is not in rollouts"),
+    "a judged attempt gone": (sql(f"DELETE FROM rollouts {SAMPLED}"), "verdicts", "is not in rollouts"),
+    "an example's attempt gone": (sql(f"DELETE FROM rollouts {READY}"), "examples", "its rollout 'teacher-1'"),
+    "an example's other attempt unknown": (sql("UPDATE examples SET other = 'x'"), "examples", "its other 'x'"),
+    "a task gone": (sql("DELETE FROM tasks WHERE id = 't1'"), "rollouts", "its task 't1' is not in tasks"),
+    "a parent gone": (
+        sql("DELETE FROM rollouts WHERE key = (SELECT max(parent) FROM rollouts)"),
+        "rollouts",
+        "what it was resumed from is lost",
+    ),
+    "a prompt gone": (sql("DELETE FROM prompts"), "rollouts", "what the model was shown is lost"),
+    "a call gone": (sql("DELETE FROM calls WHERE id = 1"), "rollouts", "how it was sampled is lost"),
+    "a task's image gone": (image(PICTURE, None), "tasks", f"its image {PICTURE} is not in images/"),
+    "a prompt's image gone": (image(PICTURE, None), "prompts", f"its image {PICTURE} is not in images/"),
+    "a part's image gone": (image(DRAWING.sha256, None), "rollouts", f"its image {DRAWING.sha256}"),
+    "an image changed": (image(PICTURE, b"another one"), "images", "its sha256 is "),
+    "an image's name no hash": (
+        sql("UPDATE tasks SET task = replace(task, ?, '../lock') WHERE id = 't1'", PICTURE),
+        "tasks",
+        "'../lock' as an image, which is no sha256",
+    ),
+    "a task changed": (sql("UPDATE tasks SET task = replace(task, 'what', 'who')"), "tasks", "fingerprint"),
+    "a task's id changed": (sql("UPDATE tasks SET id = 'other' WHERE id = 't1'"), "tasks", "fingerprint"),
+    "a task's record broken": (sql("UPDATE tasks SET task = '{' WHERE id = 't1'"), "tasks", "cannot be read"),
+    "a prompt's images changed": (sql("UPDATE prompts SET images = '[]' WHERE images <> '[]'"), "prompts", "its key"),
+    "a prompt's spans cut": (sql("UPDATE prompts SET spans = x'00'"), "prompts", "1 spans for"),
+    "a prompt broken": (sql("UPDATE prompts SET ids = x'00'"), "prompts", "does not unpack"),
+    "a byte of the parts": (flip, "rollouts", "its seal does not fit"),
+    "another finish": (sql(f"UPDATE rollouts SET finish = 'length' {RESUMED}"), "rollouts", "its seal does not fit"),
+    "parts that do not unpack": (reseal(b"xx"), "rollouts", "its parts do not unpack"),
+    "parts cut short": (
+        reseal(zlib.compress(zlib.decompress(PARTS)[:-4])),
+        "rollouts",
+        "its parts do not unpack (4 bytes are left where 8 belong)",
+    ),
+    "parts with too much": (
+        reseal(zlib.compress(zlib.decompress(PARTS) + b"0000")),
+        "rollouts",
+        "4 bytes are left over",
+    ),
+    "more parts given than there are": (
+        sql(f"UPDATE rollouts SET given = 9 {SAMPLED}"),
+        "rollouts",
+        "9 parts are said",
+    ),
+    "tokens counted otherwise": (
+        sql(f"UPDATE rollouts SET tokens = tokens + 1 {READY}"),
+        "rollouts",
+        "tokens are said to be sampled, it has 3",
+    ),
+    "another number of given ids": (
+        sql(f"UPDATE rollouts SET address = replace(address, '2, [', '1, [') {RESUMED}"),
+        "rollouts",
+        "says that 2 ids were given, it has 3",
+    ),
+    "another attempt number": (sql(f"UPDATE rollouts SET attempt = attempt + 1 {SAMPLED}"), "rollouts", KEY),
+    "another model": (sql(f"UPDATE rollouts SET model = 'x' {SAMPLED}"), "rollouts", KEY),
+    "another room": (sql(f"UPDATE rollouts SET room = room + 1 {SAMPLED}"), "rollouts", KEY),
+    "another prompt": (
+        sql(f"UPDATE rollouts SET prompt = (SELECT key FROM prompts WHERE images = '[]') {RESUMED}"),
+        "rollouts",
+        KEY,
+    ),
+    "other given ids": (
+        reseal(pack_parts([Part((1, 2), "ab"), Part((3,), "c"), Part((4,), "d")]), RESUMED),
+        "rollouts",
+        KEY,
+    ),
+    "another task in its row": (sql(f"UPDATE rollouts SET task = 't4' {SAMPLED}"), "rollouts", "its address is of"),
+    "another parent in its row": (
+        sql(f"UPDATE rollouts SET parent = (SELECT max(key) FROM rollouts) {RESUMED}"),
+        "rollouts",
+        "its address is of",
+    ),
+    "an address that is none": (sql(f"UPDATE rollouts SET address = '{{' {SAMPLED}"), "rollouts", "row cannot be read"),
+    "text that is none": (
+        sql(f"UPDATE rollouts SET model = CAST(x'ff1b' AS TEXT) {SAMPLED}"),
+        "rollouts",
+        KEY,
+    ),
+    "another setting of a call": (
+        sql("UPDATE calls SET settings = replace(settings, '1.0', '0.5') WHERE address LIKE '%resume%'"),
+        "rollouts",
+        KEY,
+    ),
+    "another address of a call": (
+        sql("UPDATE calls SET address = replace(address, 'collect', 'other') WHERE address LIKE '%collect%'"),
+        "rollouts",
+        "its call is of other",
+    ),
+    "a sampled attempt called ready-made": (
+        sql(f"UPDATE rollouts SET verb = 'given' {SAMPLED}"),
+        "rollouts",
+        "it came ready-made, but names prompt",
+    ),
+    "an example gone": (
+        sql("DELETE FROM examples WHERE round = 1 AND position = 0"),
+        "rounds",
+        "examples: its result says 6, the ledger holds 5",
+    ),
+    "a use gone": (
+        sql("DELETE FROM uses WHERE rollout = (SELECT key FROM rollouts WHERE verb = 'resume' AND round = 1)"),
+        "rounds",
+        "resumed: its result says 20, the ledger holds 19",
+    ),
+    **{f"{name} of a round": (recount(name, 1), "rounds", f"{name}: its result says") for name in COUNTS},
+    "tasks of a round": (recount("tasks", 1), "rounds", "unsolved_before: its result says 0, the ledger holds 1"),
+    "unsolved of a round": (recount("unsolved_after", 2), "rounds", "unsolved_after: its result says 2"),
+    "a round without counts": (
+        sql("UPDATE rounds SET result = '{}' WHERE round = 2"),
+        "rounds",
+        "its result names None tasks",
+    ),
+    "a round's result broken": (sql("UPDATE rounds SET result = '[' WHERE round = 2"), "rounds", "cannot be read"),
+    "a reading broken": (sql("UPDATE readings SET reading = x'00'"), "readings", "does not unpack"),
+}
+
+
+def test_an_untouched_folder_has_no_fault(whole: Path) -> None:
+    assert found(whole) == []
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_found_and_named(name: str, folder: Path) -> None:
+    damage, table, phrase = PLANTED[name]
+    damage(folder)
+    faults = found(folder)
+    assert [f for f in faults if f.table == table and phrase in f.problem], faults
+    assert all("\n" not in f.line and "\x1b" not in f.line for f in faults)
+
+
+def test_a_change_in_one_row_is_one_fault_with_the_rows_id(folder: Path) -> None:
+    change(folder, f"UPDATE rollouts SET attempt = 3 {SAMPLED}")
+    ((key,),) = query(folder, f"SELECT key FROM rollouts {SAMPLED}")
+    (fault,) = found(folder)
+    assert (fault.table, fault.row) == ("rollouts", key)
+    assert fault.line.startswith(f"rollouts {key}: its key is not")
+
+
+def test_exit_code_and_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["check", str(folder)]) == 0
+    assert "is whole: 6 tasks" in capsys.readouterr().out
+    (folder / "images" / PICTURE).unlink()
+    assert cli.run(["check", str(folder)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("tasks ") for line in lines) == 6
+    assert "faults (6 in tasks, 1 in prompts)" in lines[-1]
+    assert cli.run(["check", str(folder), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["whole"], said["faults"], said["by_table"], said["left_off"]) == (
+        False,
+        7,
+        {"tasks": 6, "prompts": 1},
+        0,
+    )
+    assert said["found"][0]["row"] == "t0"
+
+
+def test_what_is_no_run_folder_is_the_users_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["check"], ["regrade"], ["audit"], ["show", "--task", "a"]):
+        assert cli.run([*command, str(tmp_path)]) == 2
+        assert "is no run folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_ledger_is_not_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ledger.db").touch()
+    assert cli.run(["check", str(tmp_path)]) == 1
+    assert "is damaged or no ledger" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_being_written_to_is_whole_and_seen_in_one_state(folder: Path) -> None:
+    seen: list[int] = []
+
+    def looking(asked: Asked) -> str:
+        seen.append(len(found(folder)))
+        return "<answer>7</answer>"
+
+    with Store(folder) as store:
+        Run({"policy": Scripted(looking, name="new")}, store, round=9).sample(TASKS, 2)
+        assert seen == [0] * 10
+        (folder / "images" / PICTURE).unlink()
+        begun = faults(folder)
+        first = next(begun)
+        store.db.run(("DELETE FROM rollouts", ()), ("UPDATE rounds SET result = '['", ()))
+        # What had begun sees the ledger as it was then, and the writer did not wait for it.
+        assert {f.table for f in (first, *begun)} == {"tasks", "prompts"}
+        assert {f.table for f in found(folder)} >= {"uses", "rounds"}
+
+
+def test_memory_does_not_grow_with_the_number_of_faults_in_json(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sharpen.folder_commands.MOST_FAULTS", 5)
+    change(folder, "UPDATE rollouts SET room = room + 1")
+    assert cli.run(["check", str(folder), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert len(said["found"]) == 5
+    assert said["faults"] == 94
+    assert said["left_off"] == 89
