@@ -11,7 +11,9 @@ from .models.model import Model, Sampling, Write, Written
 from .types import Part, Prefix, Rollout, Task, digest
 
 KEY = 32
-"""Hexadecimal digits of a key: 128 bits, so that a chance of two equal ones needs 10^19 attempts."""
+"""Hexadecimal digits of a key: 128 bits, of which 24 are the task's."""
+TASK_DIGITS = 6
+"""Leading digits that attempts at one task share."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,12 @@ def rollout_keys(
     """Return the keys of attempts: the hash of all they depend on.
 
     That is weights and processor (`model`), prompt with images, given ids, sampling settings with the room
-    left, and the address: run seed, scope, round, call, verb, task, prefix, attempt.
+    left, and the address: run seed, scope, round, call, verb, task, prefix, attempt. The first digits are the
+    task's, so that its attempts lie together in the ledger's indexes, whatever the number of tasks.
     """
     shown = digest(model, prompt, [list(run) for run in given], settings, list(call), list(address))
-    return tuple(digest(shown, attempt)[:KEY] for attempt in attempts)
+    together = digest(address[0])[:TASK_DIGITS]
+    return tuple(together + digest(shown, attempt)[: KEY - TASK_DIGITS] for attempt in attempts)
 
 
 def standing(prefix: Prefix) -> tuple[Part, ...]:
