@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -118,7 +119,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(one(options.one)))
         return
-    rate = written()
+    rate = median(written() for _ in range(5))
     sizes = growth([1_000, 10_000, 100_000] if options.full else [1_000, 3_000, 10_000])
     part, inside, total = share(60)
     if options.json:

@@ -98,6 +98,11 @@ def prompt_key(ids: Sequence[int], images: Sequence[str]) -> str:
     return digest(list(ids), list(images))[:KEY]
 
 
+def task_digits(task: str) -> str:
+    """Return the digits with which the keys of a task's attempts begin, given the task's id."""
+    return digest(task)[:TASK_DIGITS]
+
+
 def rollout_keys(
     model: str,
     prompt: str,
@@ -114,7 +119,7 @@ def rollout_keys(
     task's, so that its attempts lie together in the ledger's indexes, whatever the number of tasks.
     """
     shown = digest(model, prompt, [list(run) for run in given], settings, list(call), list(address))
-    together = digest(address[0])[:TASK_DIGITS]
+    together = task_digits(str(address[0]))
     return tuple(together + digest(shown, attempt)[: KEY - TASK_DIGITS] for attempt in attempts)
 
 

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS rollouts (
     attempt INTEGER NOT NULL, parent TEXT, given INTEGER NOT NULL, parts BLOB NOT NULL, finish TEXT NOT NULL,
     model TEXT NOT NULL, tokens INTEGER NOT NULL, prompt TEXT NOT NULL, call INTEGER NOT NULL, room INTEGER NOT NULL,
     address TEXT NOT NULL, seal BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS rollouts_by_task ON rollouts (task);
+CREATE INDEX IF NOT EXISTS given_by_task ON rollouts (task) WHERE verb = 'given';
 CREATE TABLE IF NOT EXISTS uses (
     scope TEXT NOT NULL, round INTEGER NOT NULL, rollout TEXT NOT NULL,
     PRIMARY KEY (scope, round, rollout)) WITHOUT ROWID;

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from ..errors import UserError
+from ..plan import task_digits
 from ..store import Store
 from .records import gold_key
 from .visible import visible, word
@@ -28,8 +29,10 @@ def show_task(store: Store, name: str) -> Shown:
     gold = gold_key(task)
     query = (
         "SELECT key, scope, round, verb, attempt, parent, given, parts, finish, model, tokens FROM rollouts "
-        "WHERE task = ? ORDER BY scope, round, verb DESC, parent, attempt, key"
+        "WHERE task = ? AND (key BETWEEN ? AND ? OR verb = 'given') "
+        "ORDER BY scope, round, verb DESC, parent, attempt, key"
     )
+    first = task_digits(name)
     return {
         "id": task.id,
         "question": task.question,
@@ -42,7 +45,7 @@ def show_task(store: Store, name: str) -> Shown:
         ],
         "places": list(task.places),
         "meta": dict(task.meta),
-        "attempts": [_attempt(store, gold, *row) for row in store.db.rows(query, (name,))],
+        "attempts": [_attempt(store, gold, *row) for row in store.db.rows(query, (name, first, f"{first}~"))],
     }
 
 

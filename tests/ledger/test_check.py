@@ -110,7 +110,7 @@ def misdirect(folder: Path) -> None:
     """An index that is not one of the column it is said to be of."""
     database = sqlite3.connect(folder / "ledger.db")
     database.execute("PRAGMA writable_schema = ON")
-    database.execute("UPDATE sqlite_master SET sql = replace(sql, '(task)', '(model)') WHERE name = 'rollouts_by_task'")
+    database.execute("UPDATE sqlite_master SET sql = replace(sql, '(task)', '(model)') WHERE name = 'given_by_task'")
     database.commit()
     database.close()
 
@@ -120,7 +120,7 @@ COUNTS = ("attempts", "correct", "resumed", "rescued", "unknown", "unfinished", 
 PARTS = pack_parts([Part((5, 6), "ab")])
 PLANTED: dict[str, tuple[Damage, str, str]] = {
     "a truncated file": (short, "ledger.db", "damaged"),
-    "an index that does not fit": (misdirect, "ledger.db", "missing from index rollouts_by_task"),
+    "an index that does not fit": (misdirect, "ledger.db", "missing from index given_by_task"),
     "a used attempt gone": (sql(f"DELETE FROM rollouts {SAMPLED}"), "uses", "is not in rollouts"),
     "a scored attempt gone": (sql(f"DELETE FROM rollouts {RESUMED}"), "scores", "is not in rollouts"),
     "a judged attempt gone": (sql(f"DELETE FROM rollouts {SAMPLED}"), "verdicts", "is not in rollouts"),
