@@ -156,6 +156,8 @@ class Run:
         held = self.store.verdicts(grader.name, [r.key for r in rollouts])
         found = {at: v for at, v in held.items() if v.reason not in TRANSIENT}
         new = {(r.key, gold): r for r, gold in zip(rollouts, golds, strict=True) if (r.key, gold) not in found}
+        for at in new.keys() & held.keys():
+            self.note("retried", f"a verdict that ended in {held[at].reason}", new[at])
         graded = grader.grade_all([(r.text, r.task) for r in new.values()])
         self.store.add_verdicts(grader.name, ((*at, v) for at, v in zip(new, graded, strict=True)))
         found.update(zip(new, graded, strict=True))

@@ -161,6 +161,7 @@ def test_a_verdict_that_a_killed_worker_could_not_give_is_unknown_and_tried_agai
     assert [v.outcome for v in run.judge(rollouts)] == ["right", "right"]
     assert [v.outcome for v in run.judge(rollouts)] == ["right", "right"]
     assert asked == [2, 1, 0]
+    assert store.events("collect", 0) == {("retried", "a verdict that ended in crash"): 1}
 
 
 def test_an_image_that_vanishes_in_the_middle_is_taken_from_the_ledger(
