@@ -12,8 +12,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from math import inf
 from typing import Literal
 
+from .errors import require
 from .grading import symbolic
 from .grading.equality import BadGold, same, yes_no
 from .grading.extraction import DEFAULT_STEPS, Step, extract, take
@@ -97,8 +99,9 @@ class Grader:
         unknown = set(self.extract) - set(DEFAULT_STEPS)
         if unknown or not self.extract:
             raise ValueError(f"extract={self.extract}: the steps are {', '.join(DEFAULT_STEPS)}")
-        if self.limit_s <= 0 or (self.tolerance or 0) < 0:
-            raise ValueError(f"limit_s={self.limit_s} must be above 0 and tolerance={self.tolerance} not below it")
+        require(0 < self.limit_s < inf, "grader.limit-s", self.limit_s, "a number of seconds above 0")
+        require(self.tolerance is None or 0 <= self.tolerance < inf, "grader.tolerance", self.tolerance, "0 or more")
+        require(self.iou is None or 0 < self.iou <= 1, "grader.iou", self.iou, "more than 0 and at most 1")
 
     @property
     def name(self) -> str:
@@ -112,7 +115,13 @@ class Grader:
 
     def grade_all(self, items: Sequence[tuple[str, Task]]) -> list[Verdict]:
         """Grade a batch; checks that need algebra go to the workers together."""
-        verdicts: list[Verdict | symbolic.Check] = [self._first(text, task) for text, task in items]
+        return self._settle([self._first(text, task) for text, task in items])
+
+    def grade_golds(self, tasks: Sequence[Task]) -> list[Verdict]:
+        """Grade each task's gold answer against itself, as it stands; what is not right can never be answered."""
+        return self._settle([self._first(None, task) for task in tasks])
+
+    def _settle(self, verdicts: Sequence[Verdict | symbolic.Check]) -> list[Verdict]:
         checks = [v for v in verdicts if isinstance(v, symbolic.Check)]
         replies = iter(symbolic.check(checks, self.limit_s))
         return [
@@ -120,14 +129,14 @@ class Grader:
             for v in verdicts
         ]
 
-    def _first(self, text: str, task: Task) -> Verdict | symbolic.Check:
-        """The verdict, or the check that it depends on."""
+    def _first(self, text: str | None, task: Task) -> Verdict | symbolic.Check:
+        """The verdict on a text, or on the gold answer itself for None, or the check that it depends on."""
         if task.answer is None:
             raise ValueError(f"task {task.id!r} has no answer; grading needs one (label it or leave it out)")
         gold = clean(task.answer)
         if not gold:
             return Verdict("unknown", "gold_unparsable")
-        found = self._find(text, task, gold)
+        found = task.answer if text is None else self._find(text, task, gold)
         if found is None:
             return Verdict("unknown", "no_answer")
         if self.iou is not None:

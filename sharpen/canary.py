@@ -26,8 +26,8 @@ class Canary:
 
     image_effect: float | None
     """Mean absolute change of a token's log-prob, in nats, when the image is another one."""
-    agreement: float
-    """Share of greedy tokens, written from a shared cache, that a plain pass finds the likeliest, too."""
+    agreement: float | None
+    """Share of greedy tokens, written from a shared cache, that a plain pass finds the likeliest, too; None of none."""
     tokens: int
 
 
@@ -39,7 +39,7 @@ def check(model: Model, tasks: Sequence[Task]) -> Canary:
     written = _write(model, tried, sampling, (0, 1))
     readings = _read(model, tried, written)
     agreement, tokens = _agreement(written, readings)
-    if tokens and agreement < LEAST_AGREEING:
+    if agreement is not None and agreement < LEAST_AGREEING:
         raise ModelError(
             f"{model.name}: of {tokens} greedy tokens only {agreement:.0%} are the likeliest in a plain pass over the "
             "same ids, so what it samples is not what it would say; try another dtype or attention kernel"
@@ -48,7 +48,8 @@ def check(model: Model, tasks: Sequence[Task]) -> Canary:
     seen = "no two different images to compare" if found.image_effect is None else (
         f"another image changes a log-prob by {found.image_effect:.2g} nats"
     )  # fmt: skip
-    say(f"  canary: {seen}; {agreement:.0%} of {tokens} greedy tokens agree with a plain pass")
+    agree = "no greedy token to compare" if agreement is None else f"{agreement:.0%} of {tokens} greedy tokens agree"
+    say(f"  canary: {seen}; {agree} with a plain pass")
     return found
 
 
@@ -90,7 +91,9 @@ def _read(
     return {order[i]: reading for i, reading in model.read(reads)}
 
 
-def _agreement(written: dict[tuple[int, int], Written], readings: dict[tuple[int, int], Reading]) -> tuple[float, int]:
+def _agreement(
+    written: dict[tuple[int, int], Written], readings: dict[tuple[int, int], Reading]
+) -> tuple[float | None, int]:
     """Return the share of tokens that both attempts have and the plain pass ranks first, and how many there are."""
     agreeing = total = 0
     for (request, attempt), reading in readings.items():
@@ -98,7 +101,7 @@ def _agreement(written: dict[tuple[int, int], Written], readings: dict[tuple[int
         for i, (token, rank) in enumerate(zip(written[request, attempt].part.ids, reading.rank, strict=True)):
             agreeing += rank == 0 and other[i : i + 1] == (token,)
             total += 1
-    return (agreeing / total if total else 1.0), total
+    return (agreeing / total if total else None), total
 
 
 def _image_effect(
@@ -120,7 +123,7 @@ def _image_effect(
         for at, reading in again.items()
         for a, b in zip(reading.logprobs, readings[at].logprobs, strict=True)
     )
-    if effect == 0:
+    if not effect > 0:  # NaN is no effect, either
         raise ModelError(
             f"{model.name} does not see its images: the same {len(again)} texts have the same log-probs with other "
             "pictures; check its processor and chat template"

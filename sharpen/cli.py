@@ -247,8 +247,7 @@ def eval_command(arguments: Sequence[str]) -> None:
     models = [setup.model(name) for name in (options.model, options.against) if name]
     with Store(options.out) as store:
         store.write_manifest(setup.manifest(["eval", *arguments], options, models[0], tasks))
-        for name, reason in data.skipped:
-            store.add_event("import", 0, "left out", reason, name, None)
+        store.leave_out(data.skipped)
         tasks = store.add_tasks(tasks)
         store.begin("collect", 0)
         for m in models:

@@ -13,7 +13,8 @@ import tyro
 
 from .answers import Grader
 from .cli import emit, parse
-from .errors import UserError
+from .errors import StoreError, UserError
+from .packing import DAMAGE
 from .store import Store
 
 MOST_FAULTS = 10_000
@@ -171,8 +172,11 @@ def trainings(folder: Path) -> dict[str, tuple[float, int]]:
     """Return seconds and tokens, prompts included, of the optimiser in each round's training, from its record."""
     found: dict[str, tuple[float, int]] = {}
     for file in sorted(folder.glob("models/round-*/training.json")):
-        record = json.loads(file.read_text())
-        found[f"optimiser, {file.parent.name}"] = (record["seconds"], record["tokens"])
+        try:
+            record = json.loads(file.read_text())
+            found[f"optimiser, {file.parent.name}"] = (float(record["seconds"]), int(record["tokens"]))
+        except DAMAGE as error:
+            raise StoreError(f"{file} is damaged ({error}); delete its folder and give the command again") from error
     return found
 
 

@@ -74,8 +74,7 @@ def improve(
     with Store(Path(out)) as store:
         announce_folder(store.folder, store.manifest(), manifest or {})
         store.write_manifest(manifest or {})
-        for name, reason in left_out:
-            store.add_event("import", 0, "left out", reason, name, None)
+        store.leave_out(left_out)
         held = store.add_tasks([*tasks, *test])
         loop = Loop(
             *(method, model, held[: len(tasks)], held[len(tasks) :]),

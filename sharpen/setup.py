@@ -73,8 +73,7 @@ def labelled(
             f"{len(without)} of {len(found.tasks)} tasks in {spec} have no answer, such as {without[0]!r}; "
             "give each row an 'answer' to verify attempts against"
         )
-    grader = grader or Grader()
-    golds = grader.grade_all([(stated(t.answer, grader), t) for t in found.tasks])
+    golds = (grader or Grader()).grade_golds(found.tasks)
     refused = {t.id: refusal(t, v) for t, v in zip(found.tasks, golds, strict=True) if v.outcome != "right"}
     left_out = [*found.skipped, *refused.items()]
     for name, reason in left_out[:SHOWN]:
@@ -91,16 +90,9 @@ def labelled(
     return Loaded(tasks, left_out)
 
 
-def stated(answer: str | None, grader: Grader) -> str:
-    """Return a gold answer as a text in which this grader looks for one."""
-    if "tag" in grader.extract:
-        return f"<answer>{answer}</answer>"
-    return f"\\boxed{{{answer}}}" if "boxed" in grader.extract else f"The answer is {answer}"
-
-
 def refusal(task: Task, verdict: Verdict) -> str:
     """Say why a gold answer is none by its own grader."""
-    why = verdict.reason or f"{verdict.found!r} is found in it and is not the same"
+    why = verdict.reason or "it is not the same as itself"
     return f"its gold answer {task.answer!r} fails its grader ({why})"
 
 

@@ -112,7 +112,8 @@ class Store:
     def manifest(self) -> dict[str, Any]:
         """Return what the folder's last run was made of; empty where nothing says so."""
         found = list(self.db.rows("SELECT manifest FROM runs ORDER BY id DESC LIMIT 1"))
-        return dict(json.loads(found[0][0])) if found else {}
+        with self._whole("the last run's manifest"):
+            return dict(json.loads(found[0][0]).items()) if found else {}
 
     def begin(self, scope: str, round: int) -> None:
         """Forget what an earlier run, interrupted or with other settings, counted from this round on.
@@ -293,7 +294,11 @@ class Store:
     def readings(self, keys: Sequence[str]) -> dict[str, Reading]:
         """Return the recorded readings among the wanted keys."""
         rows = self.db.among("SELECT key, reading FROM readings WHERE key IN", keys)
-        return {key: unpack_reading(blob) for key, blob in rows}
+        found: dict[str, Reading] = {}
+        for key, blob in rows:
+            with self._whole(f"reading {key}"):
+                found[key] = unpack_reading(blob)
+        return found
 
     # --- what happened ---------------------------------------------------------------------------
 
@@ -302,6 +307,12 @@ class Store:
         self.db.write(
             "INSERT OR IGNORE INTO events VALUES (?,?,?,?,?,?)", [(scope, round, kind, reason, task, rollout)]
         )
+
+    def leave_out(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Record the rows of this run's data, and why, that became no task."""
+        self.begin("import", 0)
+        for name, reason in rows:
+            self.add_event("import", 0, "left out", reason, name, None)
 
     def events(self, scope: str, round: int) -> dict[tuple[str, str], int]:
         """Return how often each (kind, reason) was recorded in a round."""
@@ -359,7 +370,9 @@ class Store:
 
     def rounds(self) -> list[dict[str, object]]:
         """Return the results of all finished rounds, in order."""
-        return [json.loads(row[0]) for row in self.db.rows("SELECT result FROM rounds ORDER BY round")]
+        with self._whole("a round's result"):
+            rows = self.db.rows("SELECT result FROM rounds ORDER BY round")
+            return [dict(json.loads(result).items()) for (result,) in rows]
 
     def tally(self, round: int, tasks: int, examples: int, scorer: str = "correct") -> Tally:
         """Count what a round's collection brought, by the scores in the ledger."""

@@ -37,6 +37,14 @@ def test_a_model_that_is_blind_is_refused() -> None:
         canary.check(Scripted(lambda asked: "seven", lambda task, text: make_reading(text)), TASKS)
 
 
+def test_log_probs_that_are_no_numbers_are_no_effect() -> None:
+    def measure(task: Task, text: str) -> Reading:
+        return replace(sees(task, text), logprobs=(float("nan"),) * (len(text) + 1))
+
+    with pytest.raises(ModelError, match="does not see its images"):
+        canary.check(Scripted(lambda asked: "seven", measure), TASKS)
+
+
 def test_without_two_different_images_nothing_is_claimed() -> None:
     found = canary.check(Scripted(lambda asked: "seven", sees), [make_task()])
     assert found.image_effect is None

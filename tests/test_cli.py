@@ -9,6 +9,7 @@ import pytest
 from support import PIXEL, query
 
 from sharpen import cli
+from sharpen.answers import Grader
 from sharpen.errors import TaskError
 from sharpen.setup import labelled, train_and_test
 
@@ -75,6 +76,9 @@ SETTINGS = [
     ["--train.epochs", "0"],
     ["--max-bad", "2"],
     ["--eval-samples", "0"],
+    ["--grader.tolerance", "nan"],
+    ["--grader.iou", "7"],
+    ["--grader.limit-s", "nan"],
 ]
 
 
@@ -132,6 +136,20 @@ def test_gold_answers_that_fail_their_grader_are_named_and_more_than_one_in_a_hu
     with pytest.raises(TaskError, match=r"1 of 51 gold answers .* 'odd': .* --allow-bad-gold"):
         labelled(file)
     assert len(labelled(file, allow_bad_gold=True).tasks) == 50
+
+
+def test_what_is_left_out_is_said_of_the_last_run_only(tmp_path: Path) -> None:
+    rows = [{**ROW, "id": f"r{i}", "answer": "B", "choices": ["a dog", "a cat"]} for i in range(3)]
+    bad = {**rows[0], "id": "odd", "answer": "Z"}
+    options = ["--allow-bad-gold", "--eval-samples", "1", "--out", str(tmp_path / "e")]
+    for last, left_out in ((bad, [("odd",)]), ({**bad, "answer": "A"}, [])):
+        assert cli.run(["eval", "--tasks", tasks_file(tmp_path, *rows, last), *options]) == 0
+        assert query(tmp_path / "e", "SELECT task FROM events WHERE scope = 'import'") == left_out
+
+
+def test_a_gold_answer_is_graded_as_it_stands_whatever_the_texts_look_like(tmp_path: Path) -> None:
+    rows = [{**ROW, "id": f"r{i}", "answer": "a dog", "choices": ["a cat", "a dog"]} for i in range(3)]
+    assert len(labelled(tasks_file(tmp_path, *rows), grader=Grader(extract=("option",))).tasks) == 3
 
 
 def test_the_graders_settings_are_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -322,3 +322,18 @@ def test_memory_does_not_grow_with_the_number_of_faults_in_json(
     assert len(said["found"]) == 5
     assert said["faults"] == 94
     assert said["left_off"] == 89
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE runs SET manifest = '{'", "the last run's manifest is damaged"),
+        ("UPDATE rounds SET result = '[]' WHERE round = 0", "a round's result is damaged"),
+    ],
+)
+def test_a_damaged_record_is_one_line_and_no_traceback(
+    statement: str, named: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql(statement)(folder)
+    assert cli.run(["show", str(folder)]) == 2
+    assert named in capsys.readouterr().err
