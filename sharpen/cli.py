@@ -49,6 +49,7 @@ class Common:
 
     def __post_init__(self) -> None:
         require(self.eval_samples >= 1, "eval-samples", self.eval_samples, "1 or more")
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
         require(0 <= self.max_bad < 1, "max-bad", self.max_bad, "a share from 0 to below 1")
 
 
@@ -246,6 +247,8 @@ def eval_command(arguments: Sequence[str]) -> None:
     tasks = data.tasks
     models = [setup.model(name) for name in (options.model, options.against) if name]
     with Store(options.out) as store:
+        if store.manifest().get("method") or len(store.rounds()) > 1:
+            raise UserError(f"{options.out} holds a run, which this would replace; give another --out")
         store.write_manifest(setup.manifest(["eval", *arguments], options, models[0], tasks))
         store.leave_out(data.skipped)
         tasks = store.add_tasks(tasks)

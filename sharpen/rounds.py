@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,9 +69,8 @@ def summarise(store: Store, number: int, tally: Tally, evaluation: Evaluation | 
 def announce_folder(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Say what a used run folder held that is made otherwise now."""
     old, new = flat(before), flat(json.loads(json.dumps(now, default=str)))
-    changed = [
-        f"{key} {old.get(key)} -> {new.get(key)}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)
-    ]
+    keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    changed = [f"{key} {short(old.get(key))} -> {short(new.get(key))}" for key in keys]
     if before and changed:
         say(f"  {folder} holds a run made otherwise ({'; '.join(changed)}): its rounds are replaced,")
         say("  and what was sampled or read there is used again where it fits")
@@ -86,7 +86,13 @@ def flat(manifest: Mapping[str, Any]) -> dict[str, object]:
             pending += [(f"{name}.{key}", inner) for key, inner in cast("dict[str, Any]", value).items()]
         elif name not in ("out", "json", "model", "tasks"):
             found[name] = value
-    return {name: value[:12] if isinstance(value, str) else value for name, value in found.items()}
+    return found
+
+
+def short(value: object) -> str:
+    """Cut a hash to twelve digits; anything else is shown whole."""
+    text = str(value)
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def announce(tally: Tally, events: Mapping[tuple[str, str], int]) -> None:

@@ -12,6 +12,7 @@ from sharpen import cli
 from sharpen.answers import Grader
 from sharpen.errors import TaskError
 from sharpen.setup import labelled, train_and_test
+from sharpen.store import Store
 
 
 def tasks_file(folder: Path, *rows: dict[str, object]) -> str:
@@ -76,6 +77,9 @@ SETTINGS = [
     ["--train.epochs", "0"],
     ["--max-bad", "2"],
     ["--eval-samples", "0"],
+    ["--seed", "-5"],
+    ["--temperature", "nan"],
+    ["--max-tokens", "0"],
     ["--grader.tolerance", "nan"],
     ["--grader.iou", "7"],
     ["--grader.limit-s", "nan"],
@@ -106,6 +110,15 @@ def test_a_layer_that_the_model_lacks_is_refused_before_anything_is_collected(
     assert cli.run(["run", "vista", *sizes, "--layer", "99", "--out", str(tmp_path / "r")]) == 2
     assert "--layer 99" in capsys.readouterr().err
     assert query(tmp_path / "r", "SELECT count(*) FROM rollouts WHERE scope = 'collect'") == [(0,)]
+
+
+def test_measuring_into_the_folder_of_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store(tmp_path) as store:
+        store.write_manifest({"method": "Vista"})
+        store.set_round(1, {"round": 1})
+    assert cli.run(["eval", "--tasks", "digits:2", "--out", str(tmp_path)]) == 2
+    assert "holds a run, which this would replace" in capsys.readouterr().err
+    assert query(tmp_path, "SELECT count(*) FROM rounds") == [(1,)]
 
 
 def test_help_of_run_names_the_methods(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,8 @@ class RestEm:
     def __post_init__(self) -> None:
         for name in ("samples", "most"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        require(self.temperature >= 0, "temperature", self.temperature, "0 (greedy) or more")
+        require(self.max_tokens is None or self.max_tokens >= 1, "max-tokens", self.max_tokens, "1 or more")
 
     def collect(self, run: Run, tasks: Sequence[Task]) -> list[Imitate]:
         """Return one example per correct attempt that the cap keeps."""
