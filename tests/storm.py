@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from support import make_reading, make_task
+from support import Wrapped, make_reading, make_task
 
 from sharpen.improve import improve
 from sharpen.methods.vista import Vista
@@ -35,15 +35,12 @@ def rule(asked: Asked) -> str:
     return f"{asked.seed % 97} is <answer>{answer}</answer>"
 
 
-class Logged:
+class Logged(Wrapped):
     """A model that appends a line to a file for each attempt it writes."""
 
     def __init__(self, inner: Any, log: Path) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.log = log
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
         with self.log.open("ab", buffering=0) as log:

@@ -16,6 +16,16 @@ PIXEL = bytes.fromhex(
 """A red picture of one pixel."""
 
 
+class Wrapped:
+    """A model around another one, alike in all that a subclass does not change."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
 def make_task(name: str = "t", answer: str | None = "7", question: str = "what is it?", images: int = 1) -> Task:
     return Task(name, question, tuple(Image.of(PIXEL) for _ in range(images)), answer, system="look.")
 

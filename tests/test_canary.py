@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from support import PIXEL, make_reading, make_task
+from support import PIXEL, Wrapped, make_reading, make_task
 
 from sharpen import canary
 from sharpen.errors import ModelError
 from sharpen.models import load
-from sharpen.models.model import Prompt, Read, Write, Written
+from sharpen.models.model import Prompt
 from sharpen.models.scripted import Scripted
 from sharpen.types import Image, Reading, Task
 from sharpen.worlds import world
@@ -77,24 +77,15 @@ def test_training_that_breaks_the_end_of_turn_is_an_error_and_a_parent_without_o
     assert "neither trained nor its parent ends" in capsys.readouterr().err
 
 
-@dataclass
-class Blindfolded:
-    """The tiny model behind a renderer that loses the pictures: every task gets the first one's."""
+class Blindfolded(Wrapped):
+    """A model behind a renderer that loses the pictures: every task gets the first one's."""
 
-    inner: Any
-    tasks: Sequence[Task]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
+    def __init__(self, inner: Any, tasks: Sequence[Task]) -> None:
+        super().__init__(inner)
+        self.tasks = tasks
 
     def prompt(self, task: Task) -> Prompt:
         return self.inner.prompt(replace(task, images=self.tasks[0].images))
-
-    def write(self, requests: Sequence[Write]) -> Iterator[Written]:
-        return self.inner.write(requests)
-
-    def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
-        return self.inner.read(requests)
 
 
 def test_the_tiny_model_passes_and_fails_blindfolded() -> None:
@@ -104,4 +95,4 @@ def test_the_tiny_model_passes_and_fails_blindfolded() -> None:
     assert found.image_effect is not None
     assert found.image_effect > 0.01
     with pytest.raises(ModelError, match="does not see its images"):
-        canary.check(Blindfolded(model, tasks), tasks)  # type: ignore[arg-type]
+        canary.check(Blindfolded(model, tasks), tasks)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import Wrapped
 
 from sharpen.models import hf, load
 from sharpen.models.model import Write, Written
@@ -20,15 +21,12 @@ TASKS = 12
 ATTEMPTS = 9
 
 
-class Crashing:
+class Crashing(Wrapped):
     """A model whose process ends after some attempts."""
 
     def __init__(self, inner: Any, after: int) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.after = after
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
         for i, written in enumerate(self.inner.write(requests)):

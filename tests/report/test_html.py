@@ -292,10 +292,13 @@ def test_an_image_that_is_gone_changed_or_too_large_says_so(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP"])
-def test_an_image_cut_anywhere_is_no_crash(kind: str) -> None:
+def test_an_image_cut_anywhere_is_shown_by_its_header_or_refused_with_a_reason(kind: str) -> None:
     data = png(16, 8, kind)
-    for length in range(0, min(60, len(data))):
-        markup.picture(Image.of(data[:length]), "cut")
+    made = [markup.picture(Image.of(data[:length]), "cut") for length in range(min(60, len(data)))]
+    assert "<img" in markup.picture(Image.of(data), "whole")
+    assert "<img" not in made[0]
+    for html in made:
+        assert ('src="data:image/' in html) != ("image not shown (" in html)
 
 
 def test_places_of_images_are_told(tmp_path: Path) -> None:
