@@ -37,7 +37,7 @@ class Evaluation:
     majority_at: Mapping[int, Interval]
     blind: Interval
     unknown: int
-    """Greedy and sampled attempts that no mean counts: no verdict, or a prompt too long to be asked."""
+    """Greedy, sampled and blind attempts that no mean counts: no verdict, or a prompt too long to be asked."""
     by_kind: Mapping[str, Mapping[str, Interval]]
     per_task: Mapping[str, Mapping[str, float]] = field(repr=False)
 
@@ -73,10 +73,10 @@ def evaluate(run: Run, tasks: Sequence[Task], *, samples: int = SAMPLES) -> Eval
     per_task = {"greedy": means(greedy), "sampled": means(sampled), "blind": means(unseen)}
     counts = [(len(known), sum(known)) for row in sampled.values() if (known := settled(row))]
     ks = sorted({k for k in (1, 2, 4, 8, 16, 32, 64) if k < samples} | {samples})
-    told = sum(len(settled(row)) for rows in (greedy, sampled) for row in rows.values())
+    told = sum(len(settled(row)) for rows in (greedy, sampled, unseen) for row in rows.values())
     if not told:
         raise UserError(
-            f"none of {len(tasks) * (1 + samples)} attempts at {len(tasks)} tasks could be made or judged "
+            f"none of {len(tasks) * (2 + samples)} attempts at {len(tasks)} tasks could be made or judged "
             f"({run.store.events(run.scope, run.round) or 'no reason was noted'}); shorten the questions or take others"
         )
     return Evaluation(
@@ -85,7 +85,7 @@ def evaluate(run: Run, tasks: Sequence[Task], *, samples: int = SAMPLES) -> Eval
         pass_at={k: rate([v for n, c in counts if (v := pass_at_k(n, c, k)) is not None]) for k in ks},
         majority_at={k: rate([v for row in sampled.values() if (v := majority(row, k)) is not None]) for k in ks},
         blind=once(per_task["blind"]),
-        unknown=len(tasks) * (1 + samples) - told,
+        unknown=len(tasks) * (2 + samples) - told,
         by_kind=by_kind(tasks, per_task),
         per_task=per_task,
     )
@@ -102,7 +102,12 @@ def distinct(tasks: Sequence[Task]) -> None:
 
 def judge(run: Run, groups: Sequence[Group]) -> Judged:
     """Return the verdicts of each task's attempts, by task id."""
-    verdicts = iter(run.judge(each(groups)))
+    rollouts = each(groups)
+    found = run.judge(rollouts)
+    for rollout, verdict in zip(rollouts, found, strict=True):
+        if verdict.outcome == "unknown" and verdict.reason != "no_answer":  # no answer is wrong, see `evaluate`
+            run.note("unknown", f"cannot tell: {verdict.reason}", rollout)
+    verdicts = iter(found)
     return {g.task.id: [next(verdicts) for _ in g.rollouts] for g in groups}
 
 

@@ -47,4 +47,5 @@ def test_no_answer_counts_as_wrong_and_what_the_grader_cannot_tell_is_left_out_a
     run = Run({"policy": Scripted(lambda asked: texts[asked.task.id])}, store, scope="eval")
     found = evaluate(run, [silent, unclear], samples=2)
     assert (found.greedy.value, found.greedy.n) == (0, 1)
-    assert found.unknown == 3  # one greedy, two sampled
+    assert found.unknown == 4  # one greedy, two sampled, one blind
+    assert store.events("eval", 0) == {("unknown", "cannot tell: ambiguous"): 4}
