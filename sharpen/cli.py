@@ -231,7 +231,8 @@ def found_by(options: RunOptions) -> Data:
     from . import setup
 
     bad = (options.max_bad, options.grader, options.allow_bad_gold)
-    return setup.train_and_test(options.tasks, options.test, options.rounds, *bad)
+    with setup.refused_rows_in(options.out):
+        return setup.train_and_test(options.tasks, options.test, options.rounds, *bad)
 
 
 def eval_command(arguments: Sequence[str]) -> None:
@@ -243,7 +244,8 @@ def eval_command(arguments: Sequence[str]) -> None:
     from .store import Store
 
     options: EvalOptions = parse(EvalOptions, "eval", arguments)
-    data = setup.labelled(options.tasks, options.split, options.max_bad, options.grader, options.allow_bad_gold)
+    with setup.refused_rows_in(options.out):
+        data = setup.labelled(options.tasks, options.split, options.max_bad, options.grader, options.allow_bad_gold)
     tasks = data.tasks
     models = [setup.model(name) for name in (options.model, options.against) if name]
     with Store(options.out) as store:

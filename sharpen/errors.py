@@ -7,13 +7,19 @@ shows its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """Something the user gave cannot be used; the message names it, the values and what to do."""
 
 
 class TaskError(UserError):
-    """A task file or one of its rows or images cannot be used."""
+    """A task file or one of its rows or images cannot be used; `rows` are (id, reason) of all that cannot."""
+
+    def __init__(self, message: str, rows: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.rows = rows
 
 
 class ModelError(UserError):

@@ -14,6 +14,7 @@ import tyro
 from .answers import Grader
 from .cli import emit, parse
 from .errors import StoreError, UserError
+from .ledger.visible import word
 from .packing import DAMAGE
 from .store import Store
 
@@ -28,6 +29,8 @@ class ShowOptions:
     folder: tyro.conf.Positional[Path]
     task: str | None = None
     """The id of one task, to show with all that was attempted at it."""
+    left_out: bool = False
+    """Name every row of the task files that became no task, with its reason."""
     json: bool = False
 
 
@@ -50,7 +53,7 @@ class RegradeOptions:
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """Write a sheet of verdicts for a person: disagreements of graders, then unknown ones, then right and wrong."""
+    """Write a sheet of verdicts for a person: right to one grader and wrong to another, unknown to one, agreed on."""
 
     folder: tyro.conf.Positional[Path]
     n: int = 50
@@ -61,10 +64,14 @@ class AuditOptions:
 
 
 def show_command(arguments: Sequence[str]) -> None:
-    """`sharpen show DIR`, and with `--task` one of its tasks."""
+    """`sharpen show DIR`, with `--task` one of its tasks, with `--left-out` the rows that became none."""
     options: ShowOptions = parse(ShowOptions, "show", arguments)
+    if options.task is not None and options.left_out:
+        raise UserError("--task shows a task and --left-out the rows that became none; give one of them")
     with opened(options.folder) as store:
-        if options.task is None:
+        if options.left_out:
+            show_left_out(store, options.json)
+        elif options.task is None:
             show_folder(store, options.json)
         else:
             show_one(store, options.task, options.json)
@@ -72,12 +79,17 @@ def show_command(arguments: Sequence[str]) -> None:
 
 def show_folder(store: Store, as_json: bool) -> None:
     """Print the rounds of a run and what they took."""
+    from .ledger.left_out import by_reason, left_out
     from .rounds import table
 
+    gone = left_out(store)
     folder, manifest, rounds = store.folder, store.manifest(), store.rounds()
     timings = {**store.timings(), **trainings(folder)}
     if as_json:
-        emit({"folder": str(folder), "manifest": manifest, "rounds": rounds, "timings": timings}, True)
+        found = {"rows": len(gone), "by_reason": by_reason(gone)}
+        emit(
+            {"folder": str(folder), "manifest": manifest, "left_out": found, "rounds": rounds, "timings": timings}, True
+        )
         return
     if manifest:
         print(f"{manifest.get('method') or 'no method'}: {manifest.get('command')}")
@@ -85,6 +97,22 @@ def show_folder(store: Store, as_json: bool) -> None:
     for part, (seconds, tokens) in timings.items():
         rate = f", {tokens / seconds:,.0f} tokens/s" if tokens else ""
         print(f"{part}: {seconds:.1f} s{rate}")
+    for reason, count in by_reason(gone).items():
+        say_out(f"left out: {count} rows, {word(reason)}")
+    if gone:
+        print(f"`sharpen show {folder} --left-out` names these {len(gone)} rows")
+
+
+def show_left_out(store: Store, as_json: bool) -> None:
+    """Print every row of the task files that became no task."""
+    from .ledger.left_out import left_out
+
+    gone = left_out(store)
+    emit([{"id": name, "reason": reason} for name, reason in gone], as_json)
+    if not as_json:
+        for name, reason in gone:
+            say_out(f"{word(name)}: {word(reason)}")
+        print(f"{len(gone)} rows of the task files became no task")
 
 
 def show_one(store: Store, task: str, as_json: bool) -> None:
@@ -164,6 +192,9 @@ def opened(folder: Path, write: bool = False) -> Store:
 
 def require_run(folder: Path) -> None:
     """Raise UserError for a folder that no run made."""
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise UserError(f"{folder} {what}; give the --out of a run")
     if not (folder / "ledger.db").is_file():
         raise UserError(f"{folder} is no run folder: it holds no ledger.db; give the --out of a run")
 

@@ -117,7 +117,7 @@ class Loop:
         examples = [e for part, some in run.portions(self.tasks, size) for e in self.method.collect(part, some)]
         self.store.set_examples(number, examples)
         tally = self.store.tally(number, len(self.tasks), len(examples))
-        announce(tally, self.store.events(run.scope, number))
+        announce(tally, self.store.events(run.scope, number), self.store.timings(number))
         require_work(tally, self.store.events(run.scope, number))
         role, start = ("base", self.base) if self.method.start == "base" else ("policy", current)
         folder = self.store.folder / "models" / f"round-{number}"

@@ -95,8 +95,8 @@ def short(value: object) -> str:
     return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
-def announce(tally: Tally, events: Mapping[tuple[str, str], int]) -> None:
-    """Say in words what a collection brought, and everything that was left out, with its reason."""
+def announce(tally: Tally, events: Mapping[tuple[str, str], int], timings: Mapping[str, tuple[float, int]]) -> None:
+    """Say in words what a collection brought and how fast, and everything that was left out, with its reason."""
     t = tally
     say(
         f"  {t.attempts} attempts at {t.tasks} tasks: {t.correct} correct, {t.unknown} unknown, "
@@ -104,12 +104,30 @@ def announce(tally: Tally, events: Mapping[tuple[str, str], int]) -> None:
     )
     if t.resumed:
         say(f"  {t.resumed} resumed from a prefix: {t.rescued} correct, {t.unsolved_after} tasks still without")
+    if rate := throughput(tally, timings):
+        say(f"  {rate}")
     announce_events(events)
     total = t.attempts + t.resumed
     if total:
-        say(f"  {t.unknown / total:.1%} cannot be told, {t.unfinished / total:.1%} unfinished at the limit of tokens")
+        say(
+            f"  {t.unknown / total:.1%} cannot be told, {t.dropped / total:.1%} dropped, "
+            f"{t.unfinished / total:.1%} unfinished at the limit of tokens"
+        )
     sign = "=" if t.correct + t.rescued - t.dropped == t.examples else ";"
     say(f"  {t.correct} + {t.rescued} correct - {t.dropped} dropped {sign} {t.examples} examples")
+
+
+def throughput(tally: Tally, timings: Mapping[str, tuple[float, int]]) -> str:
+    """Say how fast a round's attempts were written; empty where all of them were in the ledger already."""
+    spent = [timings[part] for part in ("collect sample", "collect resume") if part in timings]
+    seconds, tokens = sum(s for s, _ in spent), sum(n for _, n in spent)
+    if not (seconds and tokens):
+        return ""
+    told = f"sampled in {seconds:.1f} s: "
+    if tokens < tally.tokens:  # of attempts from the ledger the time is not known
+        held = f"; {tally.tokens - tokens:,} of {tally.tokens:,} tokens were in the ledger already"
+        return f"{told}{tokens / seconds:,.0f} tokens/s{held}"
+    return f"{told}{(tally.attempts + tally.resumed) / seconds:,.1f} attempts/s, {tokens / seconds:,.0f} tokens/s"
 
 
 def require_work(tally: Tally, events: Mapping[tuple[str, str], int]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .answers import Grader, Verdict
 from .data.load import Loaded, load
 from .errors import TaskError, UserError
+from .ledger.visible import word
 from .progress import say
 from .types import Task, digest
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 UNSEEN = 200  # tasks to measure on where none are named: ours
 BAD_GOLD = 0.01  # share of gold answers that may fail their own grader: ours
 SHOWN = 20  # rows left out that are named on the screen; the ledger names all
+REFUSED = "refused-rows.jsonl"
+"""File in the folder of a run that did not start, with every row of the task file that cannot be used."""
 FEW = 20  # below this an interval spans most of the scale: ours
 PACKAGES = (
     "sharpen",
@@ -71,23 +76,57 @@ def labelled(
     if without:
         raise TaskError(
             f"{len(without)} of {len(found.tasks)} tasks in {spec} have no answer, such as {without[0]!r}; "
-            "give each row an 'answer' to verify attempts against"
+            "give each row an 'answer' to verify attempts against",
+            [*found.skipped, *((name, "has no answer") for name in without)],
         )
     golds = (grader or Grader()).grade_golds(found.tasks)
     refused = {t.id: refusal(t, v) for t, v in zip(found.tasks, golds, strict=True) if v.outcome != "right"}
     left_out = [*found.skipped, *refused.items()]
-    for name, reason in left_out[:SHOWN]:
-        say(f"  left out {name}: {reason}")
-    if len(left_out) > SHOWN:
-        say(f"  left out {len(left_out) - SHOWN} more rows; the ledger names them, too")
     tasks = [t for t in found.tasks if t.id not in refused]
     if not tasks or (len(refused) / len(found.tasks) > BAD_GOLD and not allow_bad_gold):
         name, reason = next(iter(refused.items()))
         raise TaskError(
             f"{len(refused)} of {len(found.tasks)} gold answers in {spec} are not right by their own grader, such as "
-            f"{name!r}: {reason}; write them as one plain answer, or leave them out with --allow-bad-gold"
+            f"{name!r}: {reason}; write them as one plain answer, or leave them out with --allow-bad-gold",
+            left_out,
         )
+    announce_left_out(spec, left_out, len(tasks))
     return Loaded(tasks, left_out)
+
+
+def announce_left_out(spec: str, left_out: Sequence[tuple[str, str]], kept: int) -> None:
+    """Say how many of a file's rows became no task, and name some of them."""
+    for name, reason in left_out[:SHOWN]:
+        say(f"  left out {word(name)}: {word(reason)}")
+    if left_out:
+        total = len(left_out) + kept
+        more = f", {len(left_out) - SHOWN} of them not named here" if len(left_out) > SHOWN else ""
+        say(f"  {len(left_out)} of {total} rows of {spec} ({len(left_out) / total:.1%}) are left out{more};")
+        say("  `sharpen show DIR --left-out` on the run's folder names all of them")
+
+
+@contextmanager
+def refused_rows_in(folder: Path) -> Generator[None]:
+    """Write every row that a refused task file cannot use, with its reason, where the refusal says."""
+    file = folder / REFUSED
+    try:
+        yield
+        with suppress(OSError):
+            file.unlink(missing_ok=True)  # of an earlier try
+    except TaskError as error:
+        if len(error.rows) < 2:  # the error names it
+            raise
+        lines = (json.dumps({"id": name, "reason": reason}) + "\n" for name, reason in error.rows)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file.write_text("".join(lines))
+        except OSError as full:
+            for name, reason in error.rows:
+                say(f"  {word(name)}: {word(reason)}")
+            raise TaskError(
+                f"{error}. All are named above, since {file} cannot be written ({full.strerror})"
+            ) from error
+        raise TaskError(f"{error}. All {len(error.rows)} rows are in {file}, with reasons", error.rows) from error
 
 
 def refusal(task: Task, verdict: Verdict) -> str:
@@ -114,7 +153,10 @@ def train_and_test(
     found = labelled(spec, "train", max_bad, grader, allow_bad_gold)
     tasks = found.tasks
     if test or not Path(spec).exists():
-        unseen = labelled(test or f"{spec.split(':')[0]}:{UNSEEN}", "test", max_bad, grader, allow_bad_gold)
+        try:
+            unseen = labelled(test or f"{spec.split(':')[0]}:{UNSEEN}", "test", max_bad, grader, allow_bad_gold)
+        except TaskError as error:  # no run will come to hold those of the other file
+            raise TaskError(str(error), [*found.skipped, *error.rows]) from error
         return Data(tasks, unseen.tasks, [*found.skipped, *unseen.skipped])
     held_out = [t for t in tasks if int(digest("held out", t.id)[:8], 16) % 10 == 0][:UNSEEN]
     names = {t.id for t in held_out}

@@ -29,7 +29,7 @@ WORLDS = ("shapes", "digits")
 QUESTION = ("question", "problem", "query")
 ANSWER = ("answer", "solution", "gold")
 NESTED = ("images", "choices", "meta")  # columns whose CSV cells may hold JSON
-SHOWN = 3  # bad rows named in an error; all of them would bury the reason
+SHOWN = 3  # bad rows named in an error; all of them would bury the reason, and it holds them as `rows`
 
 _PLACE = re.compile(  # a line of nothing but placeholders goes with its line break, so no hole is left
     r"^[ \t]*<image>(?:[ \t]*<image>)*[ \t]*(?:\r?\n|\Z)|<image>", re.MULTILINE
@@ -381,7 +381,8 @@ def _refuse_too_many(path: Path, loaded: Loaded, rows: int, max_bad: float) -> N
     named = "; ".join(f"{name}: {reason}" for name, reason in loaded.skipped[:SHOWN])
     more = f"; and {bad - SHOWN} more" if bad > SHOWN else ""
     allow = f", or leave them out with --max-bad {math.ceil(100 * bad / rows) / 100}" if loaded.tasks else ""
-    raise TaskError(f"{path}: {bad} of {rows} rows cannot be used: {named}{more}. Repair them{allow}")
+    message = f"{path}: {bad} of {rows} rows cannot be used: {named}{more}. Repair them{allow}"
+    raise TaskError(message, loaded.skipped)
 
 
 def _line(what: object) -> str:

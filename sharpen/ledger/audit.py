@@ -1,5 +1,5 @@
 # pyright: strict
-"""A sheet of verdicts for a person to check: where graders disagree, what none could tell, and some of the rest."""
+"""A sheet of verdicts for a person to check: where graders disagree, what some could not tell, and some of the rest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from ..types import Task, digest
 from .records import gold_key
 from .visible import visible
 
-SORTS = ("disagreement", "unknown", "right", "wrong")
+SORTS = ("disagreement", "partly unknown", "unknown", "right", "wrong")
+"""Right to one grader and wrong to another; unknown to some only; and what all graders say alike."""
+AGREED = SORTS[2:]
 FIRST = ("why", "task", "question", "choices", "gold", "found")
 LAST = ("text", "attempt", "image", "human", "comment")
 FORMULA = tuple("=+-@\t\r\n")
@@ -40,12 +42,13 @@ class Drawn:
 
     def as_dict(self) -> dict[str, object]:
         """Return the counts for JSON."""
-        sorts = {sort: {"there": self.there[sort], "in_sheet": len(self.chosen[sort])} for sort in SORTS}
+        counts = {sort: {"there": self.there[sort], "in_sheet": len(self.chosen[sort])} for sort in SORTS}
+        sorts = {sort.replace(" ", "_"): count for sort, count in counts.items()}
         return {**sorts, "left_out": self.left_out, "graders": list(self.graders)}
 
 
 def draw(store: Store, n: int, seed: int) -> Drawn:
-    """Choose n attempts: disagreements first, then unknown verdicts, then right and wrong ones evenly.
+    """Choose n attempts, disagreements first, and some of every sort; `shares` says how many of each.
 
     Within a sort the hash of seed and attempt decides, so that the same seed gives the same sheet. Raises UserError
     where there is no verdict.
@@ -74,17 +77,29 @@ def draw(store: Store, n: int, seed: int) -> Drawn:
 
 def sort_of(outcomes: set[str]) -> str:
     """Return the sort of an attempt by the outcomes of all graders; empty where there is none."""
-    return "disagreement" if len(outcomes) > 1 else next(iter(outcomes), "")
+    if {"right", "wrong"} <= outcomes:
+        return "disagreement"
+    return "partly unknown" if len(outcomes) > 1 else next(iter(outcomes), "")
 
 
 def shares(there: Mapping[str, int], n: int) -> dict[str, int]:
-    """Return how many of each sort go into a sheet of n; what one of right and wrong lacks, the other fills."""
-    disagreement = min(n, there["disagreement"])
-    unknown = min(n - disagreement, there["unknown"])
-    left = n - disagreement - unknown
-    wrong = min(there["wrong"], max(left // 2, left - there["right"]))
-    right = min(there["right"], left - wrong)
-    return {"disagreement": disagreement, "unknown": unknown, "right": right, "wrong": wrong}
+    """Return how many of each sort go into a sheet of n.
+
+    Disagreements take what there is, but for a quarter of the sheet kept for those that only some graders could
+    tell and a quarter for those that all say alike, a third of these each unknown, right and wrong. So a grader that
+    tells less than another cannot fill the sheet, and a fault that all graders share is seen, too. What one sort
+    lacks, the others fill.
+    """
+    agreed = sum(there[sort] for sort in AGREED)
+    kept = (n + 1) // 4
+    disagreement = min(there["disagreement"], n - min(kept, agreed) - min(kept, there["partly unknown"]))
+    left = n - disagreement
+    partly = min(there["partly unknown"], max(left // 2, left - agreed))
+    found = {"disagreement": disagreement, "partly unknown": partly, **dict.fromkeys(AGREED, 0)}
+    for _ in range(min(left - partly, agreed)):
+        least = min((sort for sort in AGREED if found[sort] < there[sort]), key=found.__getitem__)
+        found[least] += 1
+    return found
 
 
 def _verdicts(store: Store) -> Iterator[tuple[str, dict[str, str]]]:
@@ -153,6 +168,11 @@ def cell(text: str) -> str:
 
 def require_free(path: Path) -> None:
     """Raise UserError where a file is there that no empty sheet of ours is: a person's entries are not overwritten."""
+    if path.is_dir():
+        raise UserError(f"--out {path} is a folder; give a file to write, such as {path / 'audit.csv'}")
+    if not path.parent.is_dir():
+        what = "is a file, not a folder" if path.parent.exists() else "does not exist; make it"
+        raise UserError(f"cannot write {path}: {path.parent} {what}, or give another --out")
     if not path.exists():
         return
     other = f"give another --out, or move {path} away"

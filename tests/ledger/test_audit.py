@@ -47,7 +47,7 @@ def sheet(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_disagreements_first_then_unknown_then_right_and_wrong_evenly(
+def test_disagreements_first_then_what_graders_agree_on_evenly(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "audit.csv"
@@ -55,6 +55,7 @@ def test_disagreements_first_then_unknown_then_right_and_wrong_evenly(
     told = capsys.readouterr().out.splitlines()
     assert told == [
         f"disagreement: 2, 2 in {out}",
+        f"partly unknown: 0, 0 in {out}",
         f"unknown: 4, 4 in {out}",
         f"right: 8, 3 in {out}",
         f"wrong: 6, 3 in {out}",
@@ -78,22 +79,29 @@ def test_a_seed_gives_the_same_sheet_and_another_one_another(folder: Path) -> No
         first, again, other = (audit.draw(store, 8, seed).chosen for seed in (0, 0, 1))
     assert first == again
     assert first["right"] != other["right"]
-    assert {sort: len(keys) for sort, keys in first.items()} == {
-        "disagreement": 2,
-        "unknown": 4,
-        "right": 1,
-        "wrong": 1,
-    }
+    assert [len(first[sort]) for sort in audit.SORTS] == [2, 0, 2, 2, 2]
+
+
+def test_a_grader_that_tells_less_than_another_does_not_fill_the_sheet(folder: Path) -> None:
+    """It finds no answer at all: nothing that the others agreed on is a disagreement for that."""
+    with Store(folder) as store:
+        regrade(store, Grader(extract=("boxed",)))
+        drawn = audit.draw(store, 12, 0)
+    assert [drawn.there[sort] for sort in audit.SORTS] == [2, 14, 4, 0, 0]
+    assert [len(drawn.chosen[sort]) for sort in audit.SORTS] == [2, 6, 4, 0, 0]
 
 
 @pytest.mark.parametrize(
     ("there", "n", "wanted"),
     [
-        ((3, 2, 9, 9), 2, (2, 0, 0, 0)),
-        ((3, 2, 9, 9), 10, (3, 2, 3, 2)),
-        ((0, 0, 1, 9), 6, (0, 0, 1, 5)),
-        ((0, 0, 9, 1), 6, (0, 0, 5, 1)),
-        ((1, 1, 2, 2), 50, (1, 1, 2, 2)),
+        ((90, 90, 30, 30, 30), 12, (6, 3, 1, 1, 1)),  # half disagreements, a quarter each for the others
+        ((90, 90, 30, 30, 30), 3, (1, 1, 1, 0, 0)),
+        ((90, 90, 30, 30, 30), 2, (2, 0, 0, 0, 0)),
+        ((90, 1, 0, 0, 0), 12, (11, 1, 0, 0, 0)),  # what one sort lacks, the others fill
+        ((2, 90, 30, 30, 30), 12, (2, 5, 2, 2, 1)),
+        ((0, 90, 0, 1, 0), 12, (0, 11, 0, 1, 0)),
+        ((0, 0, 0, 1, 9), 6, (0, 0, 0, 1, 5)),
+        ((1, 1, 1, 2, 2), 50, (1, 1, 1, 2, 2)),
     ],
 )
 def test_what_one_sort_lacks_another_fills(there: tuple[int, ...], n: int, wanted: tuple[int, ...]) -> None:
@@ -109,7 +117,7 @@ def test_a_large_ledger_is_drawn_from_like_a_small_one(folder: Path, monkeypatch
     for sort in ("right", "wrong"):
         ranked = sorted((audit.digest(5, key), key) for key, said in many if said["g"] == sort)
         assert list(drawn.chosen[sort]) == [key for _, key in ranked[:5]]
-    assert drawn.there == {"disagreement": 0, "unknown": 0, "right": 6000, "wrong": 3000}
+    assert [drawn.there[sort] for sort in audit.SORTS] == [0, 0, 0, 6000, 3000]
 
 
 def test_cells_that_a_spreadsheet_would_run_are_text(folder: Path, tmp_path: Path) -> None:
@@ -157,8 +165,26 @@ def test_it_is_written_whole_or_not_at_all(folder: Path, tmp_path: Path, capsys:
     assert "is damaged" in capsys.readouterr().err
     assert out.read_bytes() == held
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".partial"] == []
-    assert cli.run(["audit", str(folder), "--out", str(tmp_path / "no" / "a.csv")]) == 2
-    assert "cannot write" in capsys.readouterr().err
+
+
+def test_places_of_the_wrong_kind_are_said(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file.txt"
+    file.write_text("")
+    for out, told in (
+        (tmp_path, f"--out {tmp_path} is a folder; give a file to write, such as {tmp_path}/audit.csv"),
+        (file / "a.csv", f"cannot write {file}/a.csv: {file} is a file, not a folder, or give another --out"),
+        (tmp_path / "no" / "a.csv", f"{tmp_path}/no does not exist; make it, or give another --out"),
+    ):
+        assert cli.run(["audit", str(folder), "--out", str(out)]) == 2
+        assert told in capsys.readouterr().err
+    for command in ("audit", "regrade", "check", "show"):
+        for place, told in (
+            (file, f"{file} is a file, not a folder; give the --out of a run"),
+            (tmp_path / "no", f"{tmp_path}/no does not exist; give the --out of a run"),
+            (tmp_path, f"{tmp_path} is no run folder: it holds no ledger.db; give the --out of a run"),
+        ):
+            assert cli.run([command, str(place)]) == 2
+            assert told in capsys.readouterr().err
 
 
 def test_earlier_gold_answers_and_empty_ledgers_are_said(

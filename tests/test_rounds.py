@@ -1,0 +1,39 @@
+"""What a round says of itself: shares of what is not an example, and how fast it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sharpen.ledger.tally import Tally
+from sharpen.rounds import announce
+
+TALLY = Tally(
+    *(20, 80, 50), unknown=5, resumed=20, rescued=10, unfinished=25, unsolved_before=6, unsolved_after=3,
+    dropped=15, examples=45, tokens=9000,
+)  # fmt: skip
+TIMINGS = {
+    "collect sample": (2.0, 6000),
+    "collect resume": (0.5, 3000),
+    "collect read": (90.0, 1),
+    "train train": (9, 1),
+}
+
+
+def test_shares_and_speed_are_those_of_all_attempts(capsys: pytest.CaptureFixture[str]) -> None:
+    announce(TALLY, {("dropped", "too short"): 15}, TIMINGS)
+    told = capsys.readouterr().err.splitlines()
+    assert "  sampled in 2.5 s: 40.0 attempts/s, 3,600 tokens/s" in told
+    assert "  5.0% cannot be told, 15.0% dropped, 25.0% unfinished at the limit of tokens" in told
+    assert "  15 dropped: too short" in told
+    assert told[-1] == "  50 + 10 correct - 15 dropped = 45 examples"
+
+
+def test_what_was_in_the_ledger_is_no_speed(capsys: pytest.CaptureFixture[str]) -> None:
+    announce(replace(TALLY, tokens=10_000), {}, TIMINGS)
+    assert "  sampled in 2.5 s: 3,600 tokens/s; 1,000 of 10,000 tokens were in the ledger already" in (
+        capsys.readouterr().err.splitlines()
+    )
+    announce(TALLY, {}, {"collect sample": (0.1, 0), "train train": (9.0, 9)})
+    assert "/s" not in capsys.readouterr().err
