@@ -6,18 +6,21 @@ disturb one another, training that breaks the end of turn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from .errors import ModelError
 from .models.model import Model, Read, Sampling, Write, Written
 from .progress import say
-from .types import Image, Reading, Task
+from .types import Reading, Task
 
 TASKS = 2  # tasks tried: ours
 TOKENS = 64  # greedy tokens of each: ours
-LEAST_AGREEING = 0.9  # ours: in half precision two likeliest tokens may be equal
+LEAST_AGREEING = 0.9  # ours, in half precision: the two likeliest tokens are often nearer than its rounding
+TIE = 1e-3  # nats, ours: above what two ways to a log-prob lose in single precision, below what a person would see
+At = tuple[int, int, int]
+"""A token of an attempt: which task tried, which attempt, which place."""
 
 
 @dataclass(frozen=True)
@@ -25,31 +28,41 @@ class Canary:
     """What the checks measured; `image_effect` is None where no two tasks have different images."""
 
     image_effect: float | None
-    """Mean absolute change of a token's log-prob, in nats, when the image is another one."""
+    """Mean absolute change of a token's log-prob, in nats, when the image is another one: the least of all tasks."""
     agreement: float | None
     """Share of greedy tokens, written from a shared cache, that a plain pass finds the likeliest, too; None of none."""
     tokens: int
+    ties: int = 0
+    """Tokens among these that are not the likeliest but as likely, to within TIE."""
 
 
 def check(model: Model, tasks: Sequence[Task]) -> Canary:
     """Try a model on a few tasks; raises ModelError where it does not see its images or its cache misleads it."""
     tried = [t for t in tasks if t.images][:TASKS] or list(tasks[:TASKS])
     sampling = Sampling(temperature=0.0, max_tokens=min(TOKENS, model.max_tokens))
-    # Two attempts a prompt, so that the cache is branched; greedy ones must be equal.
+    # Two attempts a prompt, so that the cache is branched; where they part, one is not the likeliest, or both are.
     written = _write(model, tried, sampling, (0, 1))
     readings = _read(model, tried, written)
-    agreement, tokens = _agreement(written, readings)
-    if agreement is not None and agreement < LEAST_AGREEING:
+    tokens = sum(len(r.rank) for r in readings.values())
+    doubts = {(*at, i) for at, reading in readings.items() for i, rank in enumerate(reading.rank) if rank}
+    ties = _ties(model, tried, written, readings, doubts) if model.exact else set[At]()
+    wrong = sorted(doubts - ties)
+    agreement = 1 - len(wrong) / tokens if tokens else None
+    if agreement is not None and agreement < (1 if model.exact else LEAST_AGREEING):
+        first = {tried[request].id: i for request, i in sorted({(q, i) for q, _, i in wrong}, reverse=True)}
+        where = ", ".join(f"in task {name!r} not token {i}" for name, i in sorted(first.items()))
         raise ModelError(
-            f"{model.name}: of {tokens} greedy tokens only {agreement:.0%} are the likeliest in a plain pass over the "
-            "same ids, so what it samples is not what it would say; try another dtype or attention kernel"
+            f"{model.name}: of {tokens} greedy tokens only {tokens - len(wrong)} are the likeliest in a plain pass "
+            f"over the same ids ({where}), so what it samples is not what it would say; try another "
+            f"{'attention kernel' if model.exact else 'dtype or attention kernel'}"
         )
-    found = Canary(_image_effect(model, tried, tasks, written, readings), agreement, tokens)
+    found = Canary(_image_effect(model, tried, tasks, written, readings), agreement, tokens, len(ties))
     seen = "no two different images to compare" if found.image_effect is None else (
-        f"another image changes a log-prob by {found.image_effect:.2g} nats"
+        f"another image changes a log-prob by {found.image_effect:.2g} nats or more in each task tried"
     )  # fmt: skip
-    agree = "no greedy token to compare" if agreement is None else f"{agreement:.0%} of {tokens} greedy tokens agree"
-    say(f"  canary: {seen}; {agree} with a plain pass")
+    agree = "no greedy token to compare" if agreement is None else f"{agreement:.1%} of {tokens} greedy tokens agree"
+    tied = f" ({len(ties)} as a tie)" if ties else ""
+    say(f"  canary: {seen}; {agree} with a plain pass{tied}")
     return found
 
 
@@ -84,54 +97,67 @@ def _write(
 
 
 def _read(
-    model: Model, tasks: Sequence[Task], written: dict[tuple[int, int], Written]
+    model: Model, tasks: Sequence[Task], written: Mapping[tuple[int, int], Written]
 ) -> dict[tuple[int, int], Reading]:
     order = [at for at, w in written.items() if w.part.ids]
     reads = [Read(model.prompt(tasks[request]), written[request, a].part.ids) for request, a in order]
     return {order[i]: reading for i, reading in model.read(reads)}
 
 
-def _agreement(
-    written: dict[tuple[int, int], Written], readings: dict[tuple[int, int], Reading]
-) -> tuple[float | None, int]:
-    """Return the share of tokens that both attempts have and the plain pass ranks first, and how many there are."""
-    agreeing = total = 0
-    for (request, attempt), reading in readings.items():
-        other = written[request, 1 - attempt].part.ids
-        for i, (token, rank) in enumerate(zip(written[request, attempt].part.ids, reading.rank, strict=True)):
-            agreeing += rank == 0 and other[i : i + 1] == (token,)
-            total += 1
-    return (agreeing / total if total else None), total
+def _ties(
+    model: Model,
+    tried: Sequence[Task],
+    written: Mapping[tuple[int, int], Written],
+    readings: Mapping[tuple[int, int], Reading],
+    doubts: set[At],
+) -> set[At]:
+    """Return the doubtful places whose token is as likely as the likeliest, which is read in its place."""
+    order = sorted(doubts)
+    others = [
+        Read(model.prompt(tried[q]), (*written[q, a].part.ids[:i], readings[q, a].top[i][0])) for q, a, i in order
+    ]
+    best = {order[n]: reading for n, reading in model.read(others)}
+    return {(q, a, i) for q, a, i in order if abs(best[q, a, i].logprobs[i] - readings[q, a].logprobs[i]) <= TIE}
 
 
 def _image_effect(
     model: Model,
     tried: Sequence[Task],
     tasks: Sequence[Task],
-    written: dict[tuple[int, int], Written],
-    readings: dict[tuple[int, int], Reading],
+    written: Mapping[tuple[int, int], Written],
+    readings: Mapping[tuple[int, int], Reading],
 ) -> float | None:
-    """Return how much log-probs of the same text change with the image; raises ModelError where they do not."""
+    """Return how much the log-probs of a text change with the image, in the task where that is least.
+
+    Raises ModelError where they do not in one of the tasks.
+    """
     others = [_other(task, tasks) for task in tried]
     swapped = {at: w for at, w in written.items() if at[1] == 0 and at in readings and others[at[0]] is not None}
     if not swapped:
         return None
-    shown = [replace(t, images=(o,) * len(t.images)) if o else t for t, o in zip(tried, others, strict=True)]
-    again = _read(model, shown, swapped)
-    effect = fmean(
-        abs(a - b)
-        for at, reading in again.items()
-        for a, b in zip(reading.logprobs, readings[at].logprobs, strict=True)
-    )
-    if not effect > 0:  # NaN is no effect, either
-        raise ModelError(
-            f"{model.name} does not see its images: the same {len(again)} texts have the same log-probs with other "
-            "pictures; check its processor and chat template"
+    shown = [
+        replace(t, images=other.images[:1] * len(t.images)) if other else t
+        for t, other in zip(tried, others, strict=True)
+    ]
+    effects: dict[str, float] = {}
+    # Both in batches of the same shape, since another shape alone changes the last digits.
+    before, after = _read(model, tried, swapped), _read(model, shown, swapped)
+    for at in swapped:
+        pairs = zip(before[at].logprobs, after[at].logprobs, strict=True)
+        effects[tried[at[0]].id] = fmean(abs(a - b) for a, b in pairs)
+    unseen = [name for name, effect in effects.items() if not effect > 0]  # NaN is no effect, either
+    if unseen:
+        named = ", ".join(
+            f"{t.id!r} with that of {o.id!r}" for t, o in zip(tried, others, strict=True) if o and t.id in unseen
         )
-    return effect
+        raise ModelError(
+            f"{model.name} does not see its images: with another picture the same text has the same log-probs (the "
+            f"picture of task {named}); check its processor and chat template"
+        )
+    return min(effects.values())
 
 
-def _other(task: Task, tasks: Sequence[Task]) -> Image | None:
-    """Return an image of another task that is none of this one's."""
+def _other(task: Task, tasks: Sequence[Task]) -> Task | None:
+    """Return another task whose first image is none of this one's."""
     own = {i.sha256 for i in task.images}
-    return next((i for t in tasks for i in t.images if own and i.sha256 not in own), None)
+    return next((t for t in tasks if own and t.images and t.images[0].sha256 not in own), None)

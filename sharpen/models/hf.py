@@ -105,6 +105,11 @@ class HF:
         return True
 
     @property
+    def exact(self) -> bool:
+        """Whether it computes in single precision or better; half precision rounds at the third digit."""
+        return self.net.dtype in (torch.float32, torch.float64)
+
+    @property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end a turn, as the generation configuration names them."""
         return self.render.stop_ids

@@ -97,6 +97,11 @@ class Model(Protocol):
         ...
 
     @property
+    def exact(self) -> bool:
+        """Whether two ways to one of its log-probs differ in the last digits of single precision only."""
+        ...
+
+    @property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end a turn."""
         ...

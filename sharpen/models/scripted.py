@@ -43,6 +43,7 @@ class Scripted:
     max_tokens: int = 2048
     context: int = 2**20
     neural: bool = False
+    exact: bool = True
 
     @classmethod
     def replay(cls, texts: Mapping[str, Sequence[str]], measure: Measure | None = None) -> Scripted:
