@@ -8,14 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import make_task, query
 
-from sharpen.answers import Grader, Verdict
 from sharpen.errors import StoreError, TaskError
 from sharpen.ledger import database
 from sharpen.models.scripted import Scripted
@@ -143,25 +142,35 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
     assert "give another --out" in ran.stdout
 
 
-def test_a_verdict_that_a_killed_worker_could_not_give_is_unknown_and_tried_again(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = Run({"policy": Scripted(lambda asked: "<answer>7</answer>")}, store)
-    rollouts = [r for g in run.sample(TASKS[:2], 1) for r in g.rollouts]
-    asked: list[int] = []
+def grader_workers(pid: int) -> list[int]:
+    """The processes that a run's grader started and that have begun to work, as they have a child each."""
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = dict(tuple(map(int, line.split())) for line in listed.splitlines())
+    return [worker for worker, parent in parents.items() if parent == pid and worker in parents.values()]
 
-    def crashing(self: Grader, items: Sequence[tuple[str, Task]]) -> list[Verdict]:
-        asked.append(len(items))
-        return [Verdict("right", None, "7"), *[Verdict("unknown", "crash", "7")] * (len(items) - 1)][: len(items)]
 
-    plain = Grader.grade_all
-    monkeypatch.setattr(Grader, "grade_all", crashing)
-    assert [v.outcome for v in run.judge(rollouts)] == ["right", "unknown"]
-    monkeypatch.setattr(Grader, "grade_all", lambda self, items: (asked.append(len(items)), plain(self, items))[1])
-    assert [v.outcome for v in run.judge(rollouts)] == ["right", "right"]
-    assert [v.outcome for v in run.judge(rollouts)] == ["right", "right"]
-    assert asked == [2, 1, 0]
-    assert store.events("collect", 0) == {("retried", "a verdict that ended in crash"): 1}
+def test_a_check_whose_worker_is_killed_is_counted_as_a_crash_and_tried_again(tmp_path: Path) -> None:
+    """A real run in a process of its own, and SIGKILL for one of its graders while it judges 120 answers."""
+    command = [sys.executable, str(Path(__file__).with_name("killed_grader.py")), str(tmp_path / "run")]
+    paths = os.pathsep.join(str(Path(__file__).parents[i]) for i in (0, 1))
+    options: dict[str, Any] = {"env": {**os.environ, "PYTHONPATH": paths}, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **options) as process:
+        while not (workers := grader_workers(process.pid)):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
+        os.kill(workers[0], signal.SIGKILL)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    outcomes = "SELECT outcome, reason, count(*) FROM verdicts GROUP BY 1, 2 ORDER BY 1"
+    assert query(tmp_path / "run", outcomes) == [("right", None, 119), ("unknown", "crash", 1)], told
+    assert "120 attempts at 120 tasks: 119 correct, 1 unknown" in told
+    assert "  1 unknown: cannot tell: crash" in told.splitlines()
+    assert "  0.8% cannot be told" in told
+
+    again = subprocess.run(command, **options, timeout=120, check=True).stderr
+    assert "120 attempts at 120 tasks: 120 correct, 0 unknown" in again
+    assert "  1 retried: a verdict that ended in crash" in again.splitlines()
+    assert query(tmp_path / "run", outcomes) == [("right", None, 120)]
 
 
 def test_an_image_that_vanishes_in_the_middle_is_taken_from_the_ledger(

@@ -195,13 +195,14 @@ def test_training_that_changes_nothing_is_an_error(random_model: Any, examples: 
         trainer.train(random_model, examples[:1], Train(lr=0.0, epochs=1, batch=1), tmp_path / "m", dict, 0)
 
 
-def test_an_infinite_loss_stops_training_and_names_the_attempts_of_its_batch(
-    random_model: Any, examples: list[Any], tmp_path: Path
+@pytest.mark.parametrize("loss", ["inf", "nan"])
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_attempts_of_its_batch(
+    loss: str, random_model: Any, examples: list[Any], tmp_path: Path
 ) -> None:
-    wild = [*examples[:5], replace(examples[5], weight=float("inf"))]
+    wild = [*examples[:5], replace(examples[5], weight=float(loss))]
     key, task = wild[5].rollout.key[:12], wild[5].rollout.task.id
     with pytest.raises(
-        TrainError, match=rf"the loss is inf at step \d, in the batch of attempts .*{key} of task '{task}'"
+        TrainError, match=rf"the loss is {loss} at step \d, in the batch of attempts .*{key} of task '{task}'"
     ):
         trainer.train(random_model, wild, Train(lr=1e-3, epochs=1, batch=2, micro_batch=2), tmp_path / "m", dict, 0)
     assert not (tmp_path / "m").exists()
