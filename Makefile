@@ -6,10 +6,11 @@ TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install -qq
 
-.PHONY: help setup test demo lint fix
+.PHONY: help setup test slow demo lint fix
 help:
 	@echo "make demo    base model, ReST-EM and VISTA on a tiny vision-language model; writes report.html"
-	@echo "make test    all tests that need no GPU"
+	@echo "make test    all tests that need no GPU and take less than ten seconds"
+	@echo "make slow    the tests that take longer: storms of kills, whole runs on the tiny model"
 	@echo "make lint    ruff and pyright, as in CI"
 	@echo "make fix     let ruff format and repair what it can"
 	@echo "make setup   what the others do first: .venv with the versions of constraints.txt"
@@ -49,7 +50,10 @@ $(BIN)/pip:
 
 # One thread a worker: two workers with two threads each would wait for one another.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not gpu' --durations 5
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not gpu and not slow' --durations 5
+
+slow: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'slow and not gpu' --durations 5
 
 demo: setup
 	$(BIN)/sharpen demo

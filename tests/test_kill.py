@@ -20,37 +20,30 @@ from sharpen.packing import unpack_parts
 HERE = Path(__file__).parent
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def program(name: str, *arguments: str) -> dict[str, Any]:
+    """Run a program beside this file and return what it printed last."""
     paths = os.pathsep.join([str(HERE), str(HERE.parent)])
-    return subprocess.Popen(
-        [sys.executable, str(HERE / "killed_runs.py"), *arguments],
+    ran = subprocess.run(
+        [sys.executable, str(HERE / name), *arguments],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
         text=True,
+        timeout=400,
+        check=False,
     )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return {**json.loads(ran.stdout.splitlines()[-1]), "told": ran.stderr[-2000:]}
 
 
-def finish(*arguments: str) -> list[str]:
-    with start(*arguments) as process:
-        out, _ = process.communicate(timeout=240)
-    assert process.returncode == 0
-    return out.splitlines()
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()
-
-
-@pytest.mark.parametrize("kind", ["scripted", "tiny"])
-def test_killed_at_thirty_random_moments_of_a_run_of_two_rounds(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "kills"),
+    [("scripted", 6), *(pytest.param(kind, 30, marks=pytest.mark.slow) for kind in ("scripted", "tiny"))],
+)
+def test_killed_at_thirty_random_moments_of_a_run_of_two_rounds(kind: str, kills: int, tmp_path: Path) -> None:
     """Examples and verdicts are those of an undisturbed run, and no attempt that was recorded is sampled again."""
     (undisturbed,) = storm(kind, tmp_path / "whole", 0)["folders"]
-    found = storm(kind, tmp_path / "cut", 30)
-    assert sum(found["killed"]) == 30
+    found = storm(kind, tmp_path / "cut", kills)
+    assert sum(found["killed"]) == kills
     assert found["moved"] == 0
     # A kill may fall between the end of an attempt and its record, so at most one a kill is sampled twice.
     for calls, distinct, killed in zip(found["calls"], found["distinct"], found["killed"], strict=True):
@@ -80,35 +73,21 @@ def scores(folder: Path) -> dict[tuple[str, str], float]:
 
 def storm(kind: str, out: Path, kills: int) -> dict[str, Any]:
     """Run tests/storm.py and return what it found."""
-    paths = os.pathsep.join([str(HERE), str(HERE.parent)])
-    ran = subprocess.run(
-        [sys.executable, str(HERE / "storm.py"), kind, str(out), str(kills), "1"],
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    found = json.loads(ran.stdout.splitlines()[-1])
-    assert found["ended"] == 0, ran.stderr[-2000:]
+    found = program("storm.py", kind, str(out), str(kills), "1")
+    assert found["ended"] == 0, found["told"]
     return found
 
 
 def test_killed_while_training(tmp_path: Path, random_folder: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    steps = [line for line in finish(str(whole), str(random_folder)) if line.startswith("step")]
-    process = start(str(cut), str(random_folder))
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip() == "step 31":
-            break
-    kill(process)
-    assert not (cut / "models" / "round-1").exists()
-    rest = [line for line in finish(str(cut), str(random_folder)) if line.startswith("step")]
-    assert steps[0] == "step 1"
-    assert 20 < int(rest[0].split()[1]) <= 32  # from the last checkpoint, not from the start
-    assert rest[-1] == steps[-1]
+    found = program("killed_runs.py", str(whole), str(cut), str(random_folder))
+    assert found["codes"] == [0, -signal.SIGKILL, 0], found["told"]
+    assert not found["done_when_killed"]
+    assert found["whole"] == list(range(1, 21))
+    assert found["before"] == list(range(1, len(found["before"]) + 1))
+    assert 11 <= len(found["before"]) < 20
+    # From the last checkpoint, not from the start.
+    assert found["after"] == list(range(len(found["before"]) // 4 * 4 + 1, 21))
     ours, theirs = (load_file(d / "models" / "round-1" / "model.safetensors") for d in (cut, whole))
     assert ours.keys() == theirs.keys()
     for name, weight in theirs.items():

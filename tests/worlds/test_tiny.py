@@ -120,7 +120,6 @@ def test_both_faults_are_real() -> None:
         assert target.least - slack <= value <= target.most + 0.06, (name, value)
 
 
-@pytest.mark.slow
 def test_the_recipe_runs_and_writes_a_folder_that_loads(tmp_path: Path) -> None:
     from sharpen.worlds import tiny as recipe
 
