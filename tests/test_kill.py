@@ -39,7 +39,7 @@ def program(name: str, *arguments: str) -> dict[str, Any]:
     ("kind", "kills"),
     [("scripted", 6), *(pytest.param(kind, 30, marks=pytest.mark.slow) for kind in ("scripted", "tiny"))],
 )
-def test_killed_at_thirty_random_moments_of_a_run_of_two_rounds(kind: str, kills: int, tmp_path: Path) -> None:
+def test_killed_at_random_moments_of_a_run_of_two_rounds(kind: str, kills: int, tmp_path: Path) -> None:
     """Examples and verdicts are those of an undisturbed run, and no attempt that was recorded is sampled again."""
     (undisturbed,) = storm(kind, tmp_path / "whole", 0)["folders"]
     found = storm(kind, tmp_path / "cut", kills)
