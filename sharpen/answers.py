@@ -17,15 +17,19 @@ from typing import Literal
 
 from .errors import require
 from .grading import symbolic
+from .grading.boxes import boxes, ordered, overlap
 from .grading.equality import BadGold, same, yes_no
-from .grading.extraction import DEFAULT_STEPS, Step, extract, take
+from .grading.extraction import DEFAULT_STEPS, Step, extract, is_moment, stated, take
+from .grading.golds import unread
+from .grading.lists import alternatives, items
 from .grading.quantities import Ambiguous, quantity
 from .grading.spelling import clean
+from .grading.words import plain
 from .types import Task
 
 Outcome = Literal["right", "wrong", "unknown"]
 
-VERSION = 2
+VERSION = 3
 __all__ = ["DEFAULT_STEPS", "VERSION", "Grader", "Outcome", "Step", "Verdict", "choose", "extract", "overlap"]
 
 
@@ -49,7 +53,6 @@ class Verdict:
 
 _CHOICE = re.compile(r"\(?([A-Za-z])\)?(?:\s*[.:)]\s*(.*))?|\(([A-Za-z])\)\s*(.*)", re.S)
 _LABEL = re.compile(r"(?:the )?(?:option|choice)\s+", re.I)
-_FLOAT = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
 
 
 class _NeedsAlgebra(Exception):
@@ -75,7 +78,7 @@ def _compare(gold: str, found: str, tolerance: float | None) -> Verdict | None:
         return Verdict("unknown", "timeout", found)
 
 
-def _verdict(same: bool | None, reason: str | None, found: str) -> Verdict:
+def _verdict(same: bool | None, reason: str | None, found: str | None) -> Verdict:
     return Verdict("unknown", reason, found) if same is None else Verdict("right" if same else "wrong", None, found)
 
 
@@ -118,8 +121,22 @@ class Grader:
         return self._settle([self._first(text, task) for text, task in items])
 
     def grade_golds(self, tasks: Sequence[Task]) -> list[Verdict]:
-        """Grade each task's gold answer against itself, as it stands; what is not right can never be answered."""
-        return self._settle([self._first(None, task) for task in tasks])
+        """Grade each task's gold answer against itself, as it stands; what is not right can never be answered.
+
+        A gold that algebra has to read must be readable, too: it would be the same as itself without.
+        """
+        verdicts = self._settle([self._first(None, task) for task in tasks])
+        if not self.symbolic or self.iou is not None:
+            return verdicts
+        parts = {i: unread(clean(t.answer or "")) for i, t in enumerate(tasks) if not t.choices}
+        checks = dict.fromkeys(symbolic.Check(part, None) for found in parts.values() for part in found)
+        replies = dict(zip(checks, symbolic.check(list(checks), self.limit_s), strict=True))
+        return [
+            Verdict("unknown", "gold_unparsable", v.found)
+            if any(replies[symbolic.Check(part, None)].same is False for part in parts.get(i, []))
+            else v
+            for i, v in enumerate(verdicts)
+        ]
 
     def _settle(self, verdicts: Sequence[Verdict | symbolic.Check]) -> list[Verdict]:
         checks = [v for v in verdicts if isinstance(v, symbolic.Check)]
@@ -136,11 +153,14 @@ class Grader:
         gold = clean(task.answer)
         if not gold:
             return Verdict("unknown", "gold_unparsable")
-        found = task.answer if text is None else self._find(text, task, gold)
+        if self.iou is not None:
+            return _grade_box(task.answer, self._region(text) if text is not None else task.answer, self.iou)
+        try:
+            found = task.answer if text is None else self._find(text, task, gold)
+        except Ambiguous:
+            return Verdict("unknown", "ambiguous", text)
         if found is None:
             return Verdict("unknown", "no_answer")
-        if self.iou is not None:
-            return _grade_box(task.answer, found, self.iou)
         if task.choices:
             return self._grade_choice(gold, found, task)
         return self._grade_value(task.answer, found)
@@ -148,10 +168,19 @@ class Grader:
     def _find(self, text: str, task: Task, gold: str) -> str | None:
         steps: list[Step] = [s for s in self.extract if s != "option" or task.choices]
         numeric = any(c.isdigit() or c in "\\^_+=$" for c in gold) or len(gold) < 3 or quantity(gold) is not None
-        found = take(text, steps, numeric or bool(task.choices))
-        if found is None and "number" in steps and yes_no(gold) is not None and len(gold) <= 5:
+        found = take(text, steps, numeric or bool(task.choices), moment=is_moment(gold))
+        if found is None and "number" in steps and len(gold) <= 5 and yes_no(gold) is not None:
             truth = yes_no(text.rpartition("</think>")[2].strip())
             return None if truth is None else "yes" if truth else "no"
+        return found
+
+    def _region(self, text: str) -> str | None:
+        """The part of a text that states its box: a tag, a LaTeX box, or the last line with one."""
+        found = take(text, [s for s in self.extract if s in ("tag", "boxed")], numeric=True)
+        if found is None and "number" in self.extract:
+            said = text.rpartition("</think>")[2].strip()
+            whole = stated(said)
+            found = next((t for t in (whole, *reversed(said.split("\n")), said) if t and boxes(t)), None)
         return found
 
     def _grade_value(self, gold: str, found: str) -> Verdict | symbolic.Check:
@@ -164,16 +193,45 @@ class Grader:
         return symbolic.Check(gold, found, self.tolerance)
 
     def _grade_choice(self, gold: str, found: str, task: Task) -> Verdict | symbolic.Check:
-        right = choose(gold, task.choices, by_text_first=True)
-        if right is None:
+        try:
+            right = chosen(gold, task.choices, by_text_first=True)
+        except Ambiguous:
+            right = frozenset[int]()
+        if not right:
             return Verdict("unknown", "gold_unparsable", found)
         try:
-            index = choose(clean(found), task.choices)
+            given = chosen(clean(found), task.choices)
         except Ambiguous:
             return Verdict("unknown", "ambiguous", found)
-        if index is None:
-            return self._grade_value(task.choices[right], found)
-        return _verdict(index == right or task.choices[index] == task.choices[right], None, found)
+        if not given and len(right) == 1:
+            return self._grade_value(task.choices[min(right)], found)
+        ours, theirs = ({task.choices[i] for i in named} for named in (right, given))
+        if len(ours) == 1 and ours < theirs:
+            return Verdict("unknown", "ambiguous", found)
+        return _verdict(ours == theirs, None, found)
+
+
+def chosen(answer: str, choices: Sequence[str], by_text_first: bool = False) -> frozenset[int]:
+    """The positions of the choices that a cleaned answer names, several where it joins them; none where it names none.
+
+    Raises:
+        Ambiguous: as `choose`.
+    """
+    listed = items(answer)
+    parts = alternatives(answer) or list(listed.parts if listed and listed.kind != "()" else ())
+    if not parts:
+        one = choose(answer, choices, by_text_first)
+        return frozenset([] if one is None else [one])
+    texts = [_unlabelled(choice) for choice in choices]
+    said = _unlabelled(answer)
+    whole = [i for i, t in enumerate(texts) if plain(t) == plain(said) or alternatives(t) == parts]
+    if len(whole) == 1:
+        return frozenset(whole)
+    each = [choose(part, choices) for part in parts]
+    if None not in each:
+        return frozenset(i for i in each if i is not None)
+    one = choose(answer, choices, by_text_first)
+    return frozenset([] if one is None else [one])
 
 
 def choose(answer: str, choices: Sequence[str], by_text_first: bool = False) -> int | None:
@@ -214,16 +272,12 @@ def _by_text(answer: str, texts: Sequence[str]) -> list[int]:
     return [i for i, v in enumerate(verdicts) if v is not None and v.outcome == "right"]
 
 
-def _grade_box(gold: str, found: str, least: float) -> Verdict:
-    boxes = [[float(n) for n in _FLOAT.findall(text)] for text in (gold, re.sub(r"bbox_2d|bbox2d", "", found))]
-    if len(boxes[0]) != 4:
+def _grade_box(gold: str, found: str | None, least: float) -> Verdict:
+    ours = boxes(gold)
+    if len(ours) != 1 or overlap(ours[0], ours[0]) != 1:
         return Verdict("unknown", "gold_unparsable", found)
-    return _verdict(len(boxes[1]) == 4 and overlap(boxes[0], boxes[1]) >= least, None, found)
-
-
-def overlap(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union of two boxes x1 y1 x2 y2."""
-    wide, high = (max(0.0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
-    areas = [max(0.0, c[2] - c[0]) * max(0.0, c[3] - c[1]) for c in (a, b)]
-    union = sum(areas) - wide * high
-    return wide * high / union if union > 0 else 0.0
+    theirs = boxes(found or "")
+    if not theirs:
+        return Verdict("unknown", "no_answer", found)
+    verdicts = {overlap(ours[0], ordered(box)) >= least for box in theirs}
+    return _verdict(verdicts.pop() if len(verdicts) == 1 else None, "ambiguous", found)

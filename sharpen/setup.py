@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from .answers import Grader, Verdict
 from .data.load import Loaded, load
 from .errors import TaskError, UserError
+from .grading.golds import fault
+from .grading.spelling import clean
 from .ledger.visible import word
 from .progress import say
 from .types import Task, digest
@@ -132,6 +134,8 @@ def refused_rows_in(folder: Path) -> Generator[None]:
 def refusal(task: Task, verdict: Verdict) -> str:
     """Say why a gold answer is none by its own grader."""
     why = verdict.reason or "it is not the same as itself"
+    if verdict.reason == "gold_unparsable" and not task.choices and (damage := fault(clean(task.answer or ""))):
+        why += f": {damage}"
     return f"its gold answer {task.answer!r} fails its grader ({why})"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from graded_edges import BOTH, BOXES, CHOICES, RIGHT, SPELLINGS, STATED_CHOICES, UNKNOWN, WRONG
+
 
 class Pair(NamedTuple):
     """One text and its gold answer, with the settings it is graded under."""
@@ -17,7 +19,6 @@ class Pair(NamedTuple):
     iou: float | None = None
 
 
-RIGHT, WRONG, UNKNOWN = "right", "wrong", "unknown"
 COLOURS = ("red", "dark blue", "green", "1,000")
 
 _PLAIN = [
@@ -112,7 +113,7 @@ _PLAIN = [
     ("fractions", "sqrt(2)/2", r"\frac{1}{\sqrt 2}", RIGHT),
     ("fractions", r"\frac{\sqrt{2}}{2}", r"\frac{\sqrt{3}}{2}", WRONG),
     ("fractions", "1/0", "5", WRONG),
-    ("fractions", "$0/0$", "$0/0$", RIGHT),
+    ("fractions", "$0/0$", "$0/0$", UNKNOWN),
     ("fractions", r"\frac{3}{4}", "0.75", RIGHT),
     ("fractions", r"\dfrac34", "3/4", RIGHT),
     ("fractions", r"-\frac{1}{2}", "-0.5", RIGHT),
@@ -320,7 +321,7 @@ _CHOICES = [
     ("Option A is out, and so is (C). The answer is (B).", "B", RIGHT),
     ("The answer is B because it is blue, unlike A.", "B", RIGHT),
     ("Let me see.\nA. red\nB. dark blue\nC. green\nThe correct one is B", "B", RIGHT),
-    ("<answer>A and B</answer>", "B", WRONG),
+    ("<answer>A and B</answer>", "B", UNKNOWN),
     ("<answer>A</answer>", "B", WRONG),
     ("<answer>B. red</answer>", "B", UNKNOWN),
     ("<answer>1000</answer>", "D", RIGHT),
@@ -348,15 +349,16 @@ _BOXES = [
     ("The box is [0, 0, 10, 9].", _BOX, RIGHT),
     ('<answer>{"bbox_2d": [0, 0, 10, 4]}</answer>', _BOX, WRONG),
     ("<answer>(0,0),(10,10)</answer>", _BOX, RIGHT),
-    ("<answer>7</answer>", _BOX, WRONG),
+    ("<answer>7</answer>", _BOX, UNKNOWN),
     ("<answer>[5, 5, 15, 15]</answer>", _BOX, WRONG),
     ("<answer>[0, 0, 10, 5]</answer>", _BOX, RIGHT),
     (_BOX, "7", UNKNOWN),
 ]
 
 PAIRS = [
-    *(Pair(*row) for row in _PLAIN),
-    *(Pair("choices", *row, choices=COLOURS) for row in _CHOICES),
+    *(Pair(*row) for row in (*_PLAIN, *SPELLINGS)),
+    *(Pair("choices", *row, choices=COLOURS) for row in (*_CHOICES, *CHOICES)),
+    *(Pair("choices", *row, choices=BOTH) for row in STATED_CHOICES),
     *(Pair("tolerance", *row, tolerance=0.05) for row in _TOLERANCE),
-    *(Pair("boxes", *row, iou=0.5) for row in _BOXES),
+    *(Pair("boxes", *row, iou=0.5) for row in (*_BOXES, *BOXES)),
 ]

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from graded_edges import READABLE, UNREADABLE
 from graded_pairs import PAIRS, RIGHT, UNKNOWN, WRONG, Pair
 from hard_inputs import FALSELY_RIGHT, FALSELY_WRONG, HUGE, STUBBORN
 from hypothesis import given, settings
@@ -102,8 +103,25 @@ def test_the_table_is_large_and_has_every_kind() -> None:
 
 def test_every_gold_is_its_own_answer() -> None:
     golds = [p.gold for p in PAIRS if not (p.choices or p.iou)] + [g for _, g in FALSELY_RIGHT + FALSELY_WRONG]
+    golds = [g for g in golds if g not in UNREADABLE]
     verdicts = GRADER.grade_all([(rf"\boxed{{{g}}}", Task("t", "q", answer=g)) for g in golds])
     assert [g for g, v in zip(golds, verdicts, strict=True) if v.outcome != RIGHT] == []
+
+
+@pytest.mark.parametrize(
+    ("golds", "outcome"), [(UNREADABLE, UNKNOWN), (READABLE, RIGHT)], ids=["unreadable", "readable"]
+)
+def test_damaged_golds_are_refused_and_words_and_names_are_not(golds: list[str], outcome: Outcome) -> None:
+    verdicts = GRADER.grade_golds([Task(g, "q", answer=g) for g in golds])
+    assert [(g, v) for g, v in zip(golds, verdicts, strict=True) if v.outcome != outcome] == []
+    assert {v.reason for v in verdicts} == {"gold_unparsable" if outcome == UNKNOWN else None}
+
+
+def test_a_gold_box_or_choice_that_is_none_is_refused() -> None:
+    boxes = [Task(b, "q", answer=b) for b in ("[0, 0, 1, 1]", "[nan, 0, 1, 1]", "[1, 1, 1, 1]", "[0,0,1,1],[2,2,3,3]")]
+    assert [v.reason for v in Grader(iou=0.5).grade_golds(boxes)] == [None, *["gold_unparsable"] * 3]
+    choices = [Task(g, "q", answer=g, choices=("1000", "1,000", "red")) for g in ("red", "C", "A, C", "blue", "1000.0")]
+    assert [v.reason for v in GRADER.grade_golds(choices)] == [None, None, None, *["gold_unparsable"] * 2]
 
 
 def test_the_known_tables_are_here_in_full() -> None:
@@ -175,8 +193,8 @@ def test_strict_extraction_takes_no_loose_number() -> None:
 
 
 def test_the_name_tells_version_and_changed_settings() -> None:
-    assert Grader().name == "answers-2"
-    assert Grader(tolerance=0.05, limit_s=1.0).name == "answers-2(tolerance=0.05, limit_s=1.0)"
+    assert Grader().name == "answers-3"
+    assert Grader(tolerance=0.05, limit_s=1.0).name == "answers-3(tolerance=0.05, limit_s=1.0)"
 
 
 def test_a_batch_is_graded_like_its_items() -> None:

@@ -58,9 +58,11 @@ _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{\w+\*?\}")
 _RUN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 
 
-def answer(gold: str, found: str, tolerance: float | None) -> tuple[bool | None, str | None]:
-    """Whether `found` is `gold`, or None and the reason why that cannot be told."""
+def answer(gold: str, found: str | None, tolerance: float | None) -> tuple[bool | None, str | None]:
+    """Whether `found` is `gold`, or None and the reason why that cannot be told; without `found`, as `readable`."""
     try:
+        if found is None:
+            return readable(gold), None
         return same(gold, found, lambda g, p: equivalent(g, p, tolerance), tolerance), None
     except Ambiguous:
         return None, "ambiguous"
@@ -96,6 +98,17 @@ def equivalent(gold: str, found: str, tolerance: float | None = None) -> bool:
     if verdict is not None:
         return verdict
     return bool(verify(a, b, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=False))
+
+
+def readable(gold: str) -> bool:
+    """Whether the parser reads a gold answer, cleaned by `spelling.clean`; what is too big to try is."""
+    g = _latex(gold)
+    if not _too_big(g):
+        try:
+            _parse(g, not should_treat_as_complex(g))
+        except Exception:
+            return False
+    return True
 
 
 def warm_up() -> None:

@@ -10,34 +10,38 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 
+from .golds import fault
 from .identities import same_equations, same_expressions
 from .intervals import same_region
-from .quantities import Quantity, plain_number, quantity, same_date, same_quantity, same_time
+from .lists import Items, alternatives, items, rows, sides
+from .moments import same_date, same_time
+from .quantities import Ambiguous, Quantity, plain_number, quantity, same_quantity
+from .reals import equal
 from .spelling import SIMPLE, clean
+from .words import LETTERS, WORDS, is_text, is_word, plain
 
 LONGEST = 100_000
 DEEPEST = 25
+_INITIALS = {"y": "yes", "n": "no", "t": "true", "f": "false"}
 YES_NO = {"yes": True, "true": True, "no": False, "false": False}
-FUNCTIONS = {
-    *("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
-    *("log", "ln", "exp", "det", "max", "min", "gcd", "lcm"),
-}
-
+_YES_AND_NO = re.compile(
+    r"(?:either |both |neither )?(yes|no|true|false)\b(?:,?\s+(?:and|or|and/or)\s+|\s*[/&|]\s*)(yes|no|true|false)\b",
+    re.I,
+)
 _IN = re.compile(r"^[A-Za-z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])")
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_?\{?\w{1,9}\}?)?'*\s*(?:\(\s*[a-z]\s*\))?"
     r"|(?:\\angle |\\triangle )?[A-Za-z ]+"
 )
-_WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
-_LETTERS = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '.\-])*")
-_OPTION = re.compile(r"\(?([A-J])\)?[.:)]\s*(.*)|\(([A-Ja-j])\)|([A-J])", re.S)
+_OPTION = re.compile(r"\(?([A-J])\)?[.:)]\s*(.*)|\(?([a-j])\)\s*(.*)|([A-J])", re.S)
 _NUMBER_IN_PROSE = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?\s*%?")
 
 
+_JOINING = re.compile(r"\s(?:and|or|&)\s|[/&]", re.I)
+_MIXED = re.compile(r"\d+ and \d+\s*/\s*\d+")
+_SHARE = re.compile(r"(\d{1,15}) (?:out of|in|of) (\d{1,15})")
 _WHOLE = re.compile(r"-?[0-9]+")
 _WHOLE_SET = re.compile(r"\\\{-?[0-9]{1,15}(?:(?:, -?[0-9]{1,15})+|(?:,-?[0-9]{1,15})+)\\\}")
 
@@ -62,12 +66,15 @@ def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) 
         digits = gold.lstrip("-0")  # as text: a number of a million digits costs nothing
         return digits == found.lstrip("-0") and (not digits or (gold[0] == "-") == (found[0] == "-"))
     g, p = clean(gold), clean(found)
-    if not g:
+    if a := plain_number(g):
+        if g == p:
+            return True
+        if b := plain_number(p):
+            return bool(same_quantity(a, b, tolerance))
+    elif not g or fault(g):
         raise BadGold
     if gold.strip() == found.strip() or g == p:
         return True
-    if (a := plain_number(g)) and (b := plain_number(p)):
-        return bool(same_quantity(a, b, tolerance))
     if _WHOLE_SET.fullmatch(g) and _WHOLE_SET.fullmatch(p) and not tolerance:
         return {int(n) for n in _WHOLE.findall(g)} == {int(n) for n in _WHOLE.findall(p)}
     if not p or max(len(g), len(p)) > LONGEST:
@@ -77,10 +84,31 @@ def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) 
             raise TimeoutError
         return False
     if (truth := YES_NO.get(g.casefold())) is not None:
-        return yes_no(p) is truth
+        return YES_NO.get(_INITIALS.get(p.casefold(), ""), yes_no(p)) is truth
     if (verdict := _labelled(g, p)) is not None:
         return verdict
+    if _JOINING.search(p):
+        p = _undivided(g, p, decide, tolerance)
     return _same(g, p, decide, tolerance)
+
+
+def _undivided(g: str, p: str, decide: Decide, tolerance: float | None) -> str:
+    """The found answer, with "3 and 1/2" as a mixed number.
+
+    Raises Ambiguous where it states several answers and the gold, which is one, is among them; and where it
+    states as alternatives what the gold states together.
+    """
+    ours, theirs = alternatives(g), alternatives(p)
+    listed = items(g)
+    if ours and " and " in g and " or " in p and "=" not in p and sorted(ours) == sorted(theirs):
+        raise Ambiguous
+    if len(theirs) < 2 or ours or (listed and not listed.kind) or quantity(p):
+        return p
+    if _MIXED.fullmatch(p):
+        return p.replace("and ", "")
+    if any(_same(g, part, decide, tolerance) for part in theirs):
+        raise Ambiguous
+    return p
 
 
 def nesting(text: str) -> int:
@@ -95,7 +123,12 @@ def nesting(text: str) -> int:
 
 
 def yes_no(text: str) -> bool | None:
-    """What a text that begins with yes, no, true or false says."""
+    """What a text that begins with yes, no, true or false says.
+
+    Raises Ambiguous where it says both.
+    """
+    if (both := _YES_AND_NO.match(text)) and YES_NO[both[1].casefold()] != YES_NO[both[2].casefold()]:
+        raise Ambiguous
     first = re.match(r"[A-Za-z]+(?![\w'-])", text)
     return YES_NO.get(first[0].casefold()) if first else None
 
@@ -104,20 +137,23 @@ def _labelled(gold: str, found: str) -> bool | None:
     """Option letters of tasks that do not list their choices: "A", "(A)" and "A. red"."""
     g, p = _OPTION.fullmatch(gold), _OPTION.fullmatch(found)
     if g and p:
-        letters = [next(filter(None, (m[1], m[3], m[4]))).upper() for m in (g, p)]
-        texts = [(m[2] or "").casefold() for m in (g, p)]
+        letters = [next(filter(None, (m[1], m[3], m[5]))).upper() for m in (g, p)]
+        texts = [(m[2] or m[4] or "").casefold() for m in (g, p)]
         return letters[0] == letters[1] and (not all(texts) or texts[0] == texts[1])
-    if g and g[2]:
-        return True if g[2].casefold() == found.casefold() else None
+    for one, other in ((g, found), (p, gold)):
+        if one and (text := one[2] or one[4]):
+            return True if text.casefold() == other.casefold() else None
     return None
 
 
 def _same(g: str, p: str, decide: Decide, tolerance: float | None) -> bool:
-    if g == p or (g.casefold() == p.casefold() and _is_word(g)):
+    if g == p or (g.casefold() == p.casefold() and is_word(g)):
         return True
     for typed in (same_date, same_time):
         if (verdict := typed(g, p)) is not None:
             return verdict
+    if (verdict := _same_share(g, p)) is not None:
+        return verdict
     ours, theirs = quantity(g), quantity(p)
     if ours and theirs:
         verdict = same_quantity(ours, theirs, tolerance)
@@ -126,47 +162,53 @@ def _same(g: str, p: str, decide: Decide, tolerance: float | None) -> bool:
         raise TimeoutError  # both too large, or too close, to tell apart
     if not tolerance and (verdict := same_region(g, p)) is not None:
         return verdict
-    if len(_sides(g)) > 1 or len(_sides(p)) > 1:
+    if len(sides(g)) > 1 or len(sides(p)) > 1:
         return _same_equation(g, p, decide, tolerance)
-    left, right = _items(_IN.sub("", g).strip()), _items(_IN.sub("", p).strip())
+    left, right = items(_IN.sub("", g).strip()), items(_IN.sub("", p).strip())
     if left or right:
         return _same_items(left, right, g, p, decide, tolerance)
     return _same_atom(g, p, ours, theirs, decide, tolerance)
 
 
+def _same_share(g: str, p: str) -> bool | None:
+    """Whether one is a share such as "3 out of 4" and the other its value; None where neither is one.
+
+    Raises Ambiguous where the other is its first number alone.
+    """
+    shares = [_SHARE.fullmatch(x) if " o" in x or " in " in x else None for x in (g, p)]
+    if all(shares) or not any(shares):
+        return None
+    share, other = (shares[0], quantity(p)) if shares[0] else (shares[1], quantity(g))
+    if share is None or other is None or not int(share[2]):
+        return None
+    if equal(other.value, Fraction(int(share[1]), int(share[2]))):
+        return True
+    if equal(other.value, Fraction(int(share[1]))):
+        raise Ambiguous
+    return False
+
+
 def _same_atom(
     g: str, p: str, ours: Quantity | None, theirs: Quantity | None, decide: Decide, tolerance: float | None
 ) -> bool:
-    if _is_word(g) or _is_word(p) or (_LETTERS.fullmatch(g) and _LETTERS.fullmatch(p)):
+    if is_word(g) or is_word(p) or (LETTERS.fullmatch(g) and LETTERS.fullmatch(p)):
         # single letters are names, of which case is part; words are not
-        return _plain(g) == _plain(p) if len(g) > 1 and len(p) > 1 else g == p
-    if _is_text(g) or _is_text(p):
+        return plain(g) == plain(p) if len(g) > 1 and len(p) > 1 else g == p
+    if is_text(g) or is_text(p):
         numbers = _NUMBER_IN_PROSE.findall(p)
-        inside = quantity(numbers[0].strip()) if len(numbers) == 1 and len(_WORDS.findall(p)) >= 2 else None
+        inside = quantity(numbers[0].strip()) if len(numbers) == 1 and len(WORDS.findall(p)) >= 2 else None
         if ours and inside:
             return bool(same_quantity(ours, inside, tolerance))
-        return _plain(g) == _plain(p)
+        return plain(g) == plain(p)
     if (ours and not _is_algebra(p)) or (theirs and not _is_algebra(g)):
         return False
     if g.count("'") != p.count("'"):
         return False  # math-verify drops primes
-    cells = [_cells(g), _cells(p)]
+    cells = [rows(g), rows(p)]
     if cells[0] and cells[1]:
         return _same_cells(cells[0], cells[1], decide, tolerance)
     verdict = same_expressions(g, p, tolerance)
     return decide(g, p) if verdict is None else verdict
-
-
-_MATRIX = re.compile(r"\\begin\s*\{([pbB]matrix)\}((?:(?!\\begin).)*)\\end\s*\{\1\}", re.S)
-
-
-def _cells(text: str) -> list[list[str]]:
-    """The rows of a matrix; none where the text is something else, or a cell is empty."""
-    match = _MATRIX.fullmatch(text)
-    rows = [[c.strip() for c in row.split("&")] for row in re.split(r"\\\\", match[2].strip())] if match else []
-    if rows and rows[-1] == [""]:
-        rows.pop()
-    return rows if all(cell for row in rows for cell in row) else []
 
 
 def _same_cells(g: list[list[str]], p: list[list[str]], decide: Decide, tolerance: float | None) -> bool:
@@ -176,28 +218,8 @@ def _same_cells(g: list[list[str]], p: list[list[str]], decide: Decide, toleranc
     return all(_same(a, b, decide, tolerance) for a, b in pairs)
 
 
-def _is_word(text: str) -> bool:
-    return len(text) > 2 and _LETTERS.fullmatch(text) is not None and text.casefold() not in FUNCTIONS
-
-
-def _is_text(text: str) -> bool:
-    """Prose, or something such as 1.2.3 that only looks like a number."""
-    if "\\begin" in text:
-        return False
-    if re.fullmatch(r"\d+(?:\.\d+){2,}|\d+(?:-\d+)+|\d+(?:/\d+){2,}", text):
-        return True
-    words = [w for w in _WORDS.findall(re.sub(r"\\[A-Za-z]+", " ", text)) if w.casefold() not in FUNCTIONS]
-    return len(words) >= 2 or any(len(w) > 3 for w in words)
-
-
 def _is_algebra(text: str) -> bool:
     return re.search(r"[\\A-Za-z]", text) is not None
-
-
-def _plain(text: str) -> str:
-    """Words without case, articles, hyphens and punctuation."""
-    words = re.findall(r"[^\W_]+|[^\w\s.,;:!?\"'\-]", text.casefold())
-    return " ".join(w for i, w in enumerate(words) if i or w not in ("a", "an", "the"))
 
 
 # ---- equations and lists
@@ -205,10 +227,10 @@ def _plain(text: str) -> str:
 
 def _same_equation(g: str, p: str, decide: Decide, tolerance: float | None) -> bool:
     """A chain of equations states a value only if every side has it: 7 = 5 is not 5, x = 10/2 = 5 is."""
-    if _items(g) or _items(p):
-        left, right = _items(g), _items(p)
+    if items(g) or items(p):
+        left, right = items(g), items(p)
         return _same_items(left, right, g, p, decide, tolerance)
-    ours, theirs = (_sides(g), _sides(p))
+    ours, theirs = (sides(g), sides(p))
     if not all(ours):
         raise BadGold
     if not all(theirs):
@@ -219,77 +241,12 @@ def _same_equation(g: str, p: str, decide: Decide, tolerance: float | None) -> b
             return False
         verdict = same_equations(ours, theirs)
         return decide(g, p) if verdict is None else verdict
-    if all(names) and ours[0] != theirs[0] and not (_is_word(ours[0]) or _is_word(theirs[0])):
+    if all(names) and ours[0] != theirs[0] and not (is_word(ours[0]) or is_word(theirs[0])):
         return decide(g, p) if any(re.search(r"[A-Za-z]", s) for s in ours[1:]) else False
     values = [side[1:] if name else side for side, name in zip((ours, theirs), names, strict=True)]
     if len(values[0]) > 1 and not names[0]:
         return False  # the gold is an equation, the found answer is not
     return all(_same(values[0][-1], v, decide, tolerance) for v in values[1])
-
-
-def _sides(text: str) -> list[str]:
-    """Cut at the equals signs outside brackets: those of sums and limits stay."""
-    if "=" not in text:
-        return [text]
-    cuts, depth = [-1], 0
-    for i, c in enumerate(text):
-        depth += (c in "([{") - (c in ")]}")
-        if c == "=" and depth == 0 and text[i - 1 : i] not in ("<", ">", "!", "\\"):
-            cuts.append(i)
-    return [text[a + 1 : b].strip() for a, b in zip(cuts, [*cuts[1:], len(text)], strict=True)]
-
-
-@dataclass(frozen=True)
-class Items:
-    """Several answers in one: `kind` is the pair of brackets, empty for a bare list."""
-
-    kind: str
-    parts: tuple[str, ...]
-
-
-def _items(text: str) -> Items | None:
-    """Split a list, set, tuple or interval; None for a single answer."""
-    kind, inner = "", text
-    for opening, closing in (("\\{", "\\}"), ("{", "}"), ("(", ")"), ("[", "]"), ("(", "]"), ("[", ")")):
-        if text.startswith(opening) and text.endswith(closing) and _encloses(text):
-            kind, inner = (opening + closing).replace("\\", ""), text[len(opening) : -len(closing)]
-            break
-    if not kind:
-        inner = re.sub(r",?\s+(?:and|or)\s+", ", ", inner)
-        if inner.count("\\pm") == 1:
-            sign, expression = inner.split("\\pm")[0].strip(), inner
-            parts = (expression.replace("\\pm", "+" if sign else " "), expression.replace("\\pm", "-"))
-            return Items("", parts)
-    parts = _split(inner)
-    if len(parts) < 2:
-        return Items(kind, tuple(parts)) if kind == "{}" and text.startswith("\\") and parts[0] else None
-    if not all(parts) or (kind == "" and _is_text(text) and any(len(x.split()) > 6 for x in parts)):
-        return None
-    return Items(kind, tuple(parts))
-
-
-def _encloses(text: str) -> bool:
-    """Whether the first bracket is closed by the last one."""
-    depth = 0
-    for i, c in enumerate(text):
-        depth += (c in "([{") - (c in ")]}")
-        if depth == 0 and c in ")]}":
-            return i == len(text) - 1
-    return False
-
-
-def _split(text: str) -> list[str]:
-    """Cut at commas and semicolons outside brackets; only at ", " where there is one, to keep 1,000 whole."""
-    cuts: list[tuple[int, bool]] = []
-    depth = 0
-    for i, c in enumerate(text):
-        depth += (c in "([{") - (c in ")]}")
-        if c in ",;" and depth == 0:
-            cuts.append((i, c == ";" or text[i + 1 : i + 2] == " "))
-    if any(spaced for _, spaced in cuts):
-        cuts = [cut for cut in cuts if cut[1]]
-    edges = [-1, *(i for i, _ in cuts), len(text)]
-    return [text[a + 1 : b].strip() for a, b in pairwise(edges)]
 
 
 def _same_items(
@@ -301,6 +258,11 @@ def _same_items(
             return _same(one.parts[0], p, decide, tolerance) if ours else _same(g, one.parts[0], decide, tolerance)
         algebra = re.search(r"\\(?:le|ge|cup|cap|begin|mathbb|lt|gt)(?![a-zA-Z])|[<>]", other)
         return decide(g, p) if algebra else False
+    if {ours.kind, theirs.kind} == {"()", ""}:
+        point, named = (ours, theirs) if ours.kind else (theirs, ours)
+        if (values := _coordinates(named)) and len(values) == len(point.parts):
+            left, right = (point.parts, values) if ours.kind else (values, point.parts)
+            return all(_same(a, b, decide, tolerance) for a, b in zip(left, right, strict=True))
     if ours.kind != theirs.kind and (ours.kind, theirs.kind) not in {
         ("", "{}"),
         ("{}", ""),
@@ -313,6 +275,15 @@ def _same_items(
     if len(ours.parts) != len(theirs.parts):
         return False
     return all(_same(a, b, decide, tolerance) for a, b in zip(ours.parts, theirs.parts, strict=True))
+
+
+def _coordinates(listed: Items) -> tuple[str, ...]:
+    """The values of x=2, y=3; none where the parts are something else, or not in the order of the alphabet."""
+    pairs = [sides(part) for part in listed.parts]
+    if any(len(pair) != 2 or len(pair[0]) != 1 or not pair[0].isalpha() for pair in pairs):
+        return ()
+    letters = [name for name, _ in pairs]
+    return tuple(value for _, value in pairs) if letters == sorted(set(letters)) else ()
 
 
 def _same_bag(

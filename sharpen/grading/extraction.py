@@ -27,12 +27,17 @@ _SENTENCE_END = re.compile(r"\n|\.(?=\s|$)|</?[a-z]|$", re.I)
 _LETTER = r"[\[(]?[*_]{0,3}([A-Z])[*_]{0,3}[\])]?(?![\w'])"
 _OPTIONS = (
     re.compile(r"(?i:\b(?:answer|option|choice)s?[*_]{0,3}\s{0,3}(?:is|are|:|=|would be)?\s{0,3}:?\s{0,3}"
-               r"[*_]{0,3}(?:option |choice )?|答案(?:是|为)?[:\uff1a]?\s?)"
+               r"[*_]{0,3}(?:either |both )?(?:option |choice )?|答案(?:是|为)?[:\uff1a]?\s?)"
                + _LETTER + r"(?!(?<=[AI])\s+(?!because|since|as\b|and\b|which)[a-z])"),
     re.compile(r"[ \t]*" + _LETTER + r"(?:[.:)][^\n]*)?\s*$"),
     re.compile(r"\(([A-Z])\)"),
     re.compile(r"(?<![\w'])([A-Z])[.*\s]{0,5}$"),
 )  # fmt: skip
+_BETWEEN = r"[*_\])]{0,4}(?:\s?[/&]\s?|,?\s+(?:and/or|and|or)\s+(?:(?i:option|choice)\s+)?)[\[(*_]{0,4}"
+_LETTER_BEFORE = re.compile(r"(?<![\w'])[A-Z]" + _BETWEEN + "$")
+_LETTER_AFTER = re.compile(
+    rf"(?:{_BETWEEN}|,\s?(?=[A-Z](?:,|\.|\s*$|,?\s(?:and|or)\s)))([A-Z])(?![\w'])(?![*_\])]{{0,4}}\s+(?!(?:and|or|because|since|as|which|are|both)\b)[a-z])"
+)
 _NUM = r"[-+\u2212]?[$\u20ac\u00a3\u00a5]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _CANDIDATE = re.compile(
     r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,2000}\$|\\\((?:(?!\\[()]).){1,2000}\\\)|\\\[(?:(?!\\[\[\]]).){1,2000}\\\]"
@@ -40,13 +45,28 @@ _CANDIDATE = re.compile(
     r"|(?<![\w.,/\\])" + _NUM + r"(?:\s*/\s*\d+(?![\d/]))?(?:\s*%|\s*percent\b)?",
     re.S,
 )  # fmt: skip
+_ONE = rf"(?:\$[^$\n]{{1,60}}\$|{_NUM}(?:\s*/\s*\d+)?(?:\s*%|\s*percent\b)?)"
+_JOINED_BEFORE = re.compile(
+    rf"(?<![\w.,/\\$])(?:{_ONE},\s+){{0,9}}{_ONE}(?:\s?([A-Za-z\u00b0\u00b5]+))?,?\s+(?:and/or|and|or)\s+$"
+)
+_JOINED_AFTER = re.compile(
+    rf"(?:\s?([A-Za-z\u00b0\u00b5]+))?(?:,\s+{_ONE}){{0,9}},?\s+(?:and/or|and|or)\s+{_ONE}(?!\w)"
+)
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_MOMENT = re.compile(
+    rf"\b(?:{_MONTH}\s+{_DAY}(?:,?\s+\d{{4}}\b)?|(?:{_DAY}\s+(?:of\s+)?)?{_MONTH},?\s+\d{{4}}\b|{_DAY}\s+(?:of\s+)?{_MONTH}(?![a-z])"
+    r"|\d{4}([-/.])\d{1,2}\1\d{1,2}\b|\d{1,2}([-/.])\d{1,2}\2\d{2,4}\b|\d{1,3}(?::\d{1,3}){1,2}(?:\s?[ap]\.?m\b\.?)?"
+    r"|\d{1,2}(?:\s?[ap]\.?m\b\.?|\s+o'?clock)|(?:quarter|half|[a-z]+|\d{1,2})(?: minutes)? (?:past|to) \d{1,2}(?!:))",
+    re.I,
+)
 _CANDIDATE_STARTS = re.compile(r"[$\\\[(+\-\u2212\u20ac\u00a3\u00a5\d]")
 _SEAM = re.compile(r"[abdf-moqs-zA-DF-Z]")  # in no candidate but a formula: those of "percent" and 1e5 are left out
 _LINE_SEAM = re.compile(r"(?<=[A-Za-z.:!?*]\n)")  # with dollar signs: their formulas end with the line
 _SQUARED = r"(?:\^?[23\u00b2\u00b3])?"
 _UNIT = re.compile(r"\s?(?!in\s+\w)((?:\u00b0[CF]?|[A-Za-z\u00b5]+)" + _SQUARED + r"(?:/[A-Za-z]+" + _SQUARED + ")?)")
 _PROSE = re.compile(
-    r"\b(?:is|are|was|were|has|have|there|so|because|thus|(?-i:I)|we|it|this|that|to|answer|hence|therefore|since|can)\b",
+    r"\b(?:is|are|was|were|has|have|there|so|because|thus|(?-i:I)|we|it|this|that|to|answer|hence|therefore|since|can|shows|reads|says)\b",
     re.I,
 )
 _WORDS = re.compile(r"(?<![\\\w])[^\W\d_]{2,}")
@@ -67,15 +87,28 @@ def extract(text: str, steps: Sequence[Step] = DEFAULT_STEPS) -> str | None:
     return take(text, steps, numeric=True)
 
 
-def take(text: str, steps: Sequence[Step], numeric: bool) -> str | None:
-    """As `extract`; without `numeric`, the number step takes only what is nothing but an answer."""
+def take(text: str, steps: Sequence[Step], numeric: bool, moment: bool = False) -> str | None:
+    """As `extract`; without `numeric`, the number step takes only what is nothing but an answer.
+
+    With `moment`, a number that is part of a date, a time or a ratio stands for all of that.
+    """
     thought, _, said = text.rpartition("</think>")
     for part in (said, text) if thought else (text,):
         for step in steps:
-            found = _number(part, numeric) if step == "number" else _STEPS[step](part)
+            found = _number(part, numeric, moment) if step == "number" else _STEPS[step](part)
             if found is not None and (found := found.strip()):
                 return found
     return None
+
+
+def stated(text: str) -> str | None:
+    """What follows the last "answer is" or "Answer:", to the end of its sentence."""
+    match = _last_after(text, _ANSWER_WORDS, _STATED)
+    if match is None:
+        return None
+    rest = text[match.end() :]
+    end = _SENTENCE_END.search(rest)
+    return rest[: end.start() if end else None].strip(" *_")
 
 
 def _tag(text: str) -> str | None:
@@ -112,33 +145,43 @@ def _braced(text: str, at: int) -> str:
 
 def _option(text: str) -> str | None:
     text = text.rstrip()
+    return _with_other_letters(text, span) if (span := _letter(text)) else None
+
+
+def _letter(text: str) -> tuple[int, int] | None:
+    """Where the last option letter stands that is stated as the answer, in a text without space at its end."""
     stated, line, parenthesised, closing = _OPTIONS
-    if match := _last_after(text, _OPTION_WORDS, stated):
-        return match[1]
-    if match := line.match(text, text.rfind("\n") + 1):
-        return match[1]
-    if letters := parenthesised.findall(text):
-        return letters[-1]
-    return match[1] if (match := closing.search(text, max(0, len(text) - 6))) else None
+    match = _last_after(text, _OPTION_WORDS, stated) or line.match(text, text.rfind("\n") + 1)
+    if match is None:
+        match = deque(parenthesised.finditer(text), maxlen=1)
+        match = match.pop() if match else closing.search(text, max(0, len(text) - 6))
+    return match.span(1) if match else None
 
 
-def _number(text: str, numeric: bool = True) -> str | None:
+def _with_other_letters(text: str, span: tuple[int, int]) -> str:
+    """The letter, with those that "and", "or" or a slash joins to it: "B or C" is not C."""
+    start, end = span
+    while before := _LETTER_BEFORE.search(text[max(0, start - 30) : start]):
+        start -= len(before[0])
+    while after := _LETTER_AFTER.match(text, end):
+        end = after.end(1)
+    return text[start:end] if (start, end) == span else re.sub(r"[\[\]()*_]", "", text[start:end])
+
+
+def _number(text: str, numeric: bool = True, moment: bool = False) -> str | None:
     """The last quantity; without `numeric`, only a text or statement that is nothing but an answer."""
     text = text.strip()
     if max(text.rfind("\\["), text.rfind("\\(")) > max(text.rfind("\\]"), text.rfind("\\)")):
         return None  # it stops inside a formula
     if _is_bare(text):
         return text
-    if stated := _last_after(text, _ANSWER_WORDS, _STATED):
-        rest = text[stated.end() :]
-        end = _SENTENCE_END.search(rest)
-        said = rest[: end.start() if end else None].strip(" *_")
+    if (said := stated(text)) is not None:
         if _is_bare(said):
             return said
         if numeric and (first := _CANDIDATE.search(said)):
-            return _with_unit(said, first)
+            return (_moment(said, first) if moment else None) or _with_others(said, first)
     last = _last_candidate(text) if numeric else None
-    return _with_unit(text, last) if last else None
+    return ((_moment(text, last) if moment else None) or _with_others(text, last)) if last else None
 
 
 def _last_after(text: str, words: Sequence[str], pattern: re.Pattern[str]) -> re.Match[str] | None:
@@ -191,6 +234,38 @@ def _with_unit(text: str, match: re.Match[str]) -> str:
     unit = _UNIT.match(text, match.end())
     known = unit and (unit_of := parse_unit(unit[1])) and not unit_of.noun
     return match[0] + (" " + unit[1] if unit and known else "")
+
+
+def is_moment(text: str) -> bool:
+    """Whether there is a date, a time or a ratio in a text."""
+    return _MOMENT.search(text) is not None
+
+
+def _moment(text: str, number: re.Match[str]) -> str | None:
+    """The date, time or ratio that a number is part of."""
+    start = max(0, number.start() - 40)
+    near = text[start : number.end() + 40]
+    spans = (m.span() for m in _MOMENT.finditer(near))
+    at = number.start() - start + len(number[0]) - len(number[0].lstrip(" -+"))
+    return next((near[a:b] for a, b in spans if a <= at < b), None)
+
+
+def _with_others(text: str, match: re.Match[str]) -> str:
+    """The quantity with its unit, and with those that "and" or "or" join to it: "3 or 4" is not 4."""
+    near = text[max(0, match.start() - 80) : match.start()]
+    start = match.start()
+    if near.rstrip().endswith(("and", "or")) and (before := _JOINED_BEFORE.search(near)) and _is_unit(before[1]):
+        start -= len(near) - before.start()
+    after = _JOINED_AFTER.match(text, match.end())
+    if after and _is_unit(after[1]):
+        end = _UNIT.match(text, after.end())
+        return text[start : end.end() if end and _is_unit(end[1]) else after.end()]
+    return text[start : match.start()] + _with_unit(text, match)
+
+
+def _is_unit(text: str | None) -> bool:
+    """Whether a text is no word or a unit of measurement."""
+    return not text or ((unit := parse_unit(text)) is not None and not unit.noun)
 
 
 def _is_bare(text: str) -> bool:

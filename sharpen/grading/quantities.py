@@ -1,15 +1,17 @@
 # pyright: strict
-"""Numbers with units, dates, clock times and ratios: how they are read and when two of them are the same."""
+"""Numbers with units: how they are read and when two of them are the same."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import localcontext
 from fractions import Fraction
 from functools import lru_cache
 
 from .arithmetic import MOD, TOKEN, evaluate
-from .reals import Number, equal, scaled
+from .numerals import SCALES, ordinal, spoken
+from .reals import CTX, PI, ULP, Ball, Number, equal, over, plus, scaled, times
 
 
 class Ambiguous(Exception):
@@ -17,51 +19,32 @@ class Ambiguous(Exception):
 
 
 _PLAIN = re.compile(r"[-+]?([0-9]{1,30})(?:\.([0-9]{1,30}))?")
-_GROUPED = re.compile(r"[-+]?[1-9][0-9]{0,2}(?:,[0-9]{3}){1,9}(?:\.[0-9]{1,30})?")
+_GROUPED = re.compile(
+    r"[-+]?[1-9][0-9]{0,2}(?:(?:,[0-9]{3}){1,9}|(?:'[0-9]{3}){1,9}|(?:_[0-9]{3}){1,9})(?:\.[0-9]{1,30})?"
+)
 _DIGITS_THEN_WORD = re.compile(r"([-+]?[0-9]{1,30}(?:\.[0-9]{1,30})?)(\s*)((?![eE][-+\d])[A-Za-z%].*)", re.S)
 _PLAIN_FRACTION = re.compile(r"(-?)(?:\\frac\{([0-9]{1,30})\}\{([0-9]{1,30})\}|([0-9]{1,30})/([0-9]{1,30}))")
 _DECIMAL = re.compile(r"[-+]?0*(\d*)\.(\d+)")
-MONTHS = {
-    m: i for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
-}
-NUMERALS = {
-    w: i
-    for i, w in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        ]
-    )
-}
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE_LETTERS = {"k": 10**3, "M": 10**6, "mn": 10**6, "B": 10**9, "bn": 10**9, "tn": 10**12}
+_NEARLY = re.compile(
+    r"(?:(?:about|approximately|approx\.?|around|roughly|circa|ca\.)\s+|[~\u2248]\s*|\\approx\s*|#|(?:no\.|number)\s*)"
+    r"(?=[-+$\u20ac\u00a3]?\.?\d)",
+    re.I,
+)
+_COMPOUND = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)(?:\s*,)?(?:\s+and)?\s*")
 
 
 @dataclass(frozen=True)
 class Unit:
-    """`factor` base units with the exponents `dims`; `noun` for a word that is no measure (apples)."""
+    """`factor` base units with the exponents `dims`; `noun` for a word that is no measure (apples).
+
+    `zero` is what 0 of it are in base units; only a temperature by itself has one.
+    """
 
     factor: Fraction
     dims: tuple[tuple[str, int], ...]
     noun: bool = False
+    zero: Fraction = Fraction(0)
 
 
 # name(s) = value base: base units are those whose value is 1
@@ -79,13 +62,18 @@ mph = 1397/3125 m/s; kph kmh = 5/18 m/s
 N newton = 1000 g*m/s^2; kN = 1000000 g*m/s^2; J joule = 1000 g*m^2/s^2; kJ = 1000000 g*m^2/s^2
 W watt = 1000 g*m^2/s^3; kW = 1000000 g*m^2/s^3; Pa pascal = 1000 g/m/s^2; kPa = 1000000 g/m/s^2
 Hz hertz = 1 1/s; kHz = 1000 1/s; V volt = 1 V; A amp ampere = 1 A; Ω ohm = 1 ohm; K kelvin = 1 K
-°C celsius = 1 celsius; °F fahrenheit = 1 fahrenheit; mol mole = 1 mol
+°C C celsius centigrade = 1 K; °F F fahrenheit = 5/9 K; mol mole = 1 mol
 ° deg degree = 1 deg; rad radian = 1 rad
 $ dollar usd = 1 usd; cent ¢ = 1/100 usd; € euro eur = 1 eur; £ gbp = 1 gbp; ¥ yen = 1 yen; ₹ rupee = 1 rupee
 unit = 1 ; ha hectare = 10000 m^2; acre = 40468564224/10000000 m^2; px pixel = 1 px
 """
+_CELSIUS = Fraction("273.15")
+_ZEROS = {
+    **dict.fromkeys(("°C", "C", "celsius", "centigrade"), _CELSIUS),
+    **dict.fromkeys(("°F", "F", "fahrenheit"), _CELSIUS - Fraction(160, 9)),
+}
 _PIECE = re.compile(r"\s*(?:(?P<op>[*/·]|\\cdot|\\times|per\b)|(?P<name>°[CF]?|[A-Za-zµΩ$€£¥₹¢]+))\s*")
-_EXPONENT = re.compile(r"(?:\^|\*\*)?\s*\{?\s*(-?\d)\s*\}?")
+_EXPONENT = re.compile(r"(?:\s*(?:\^|\*\*)\s*\{?\s*|(?=-?\d))(-?\d)\s*\}?\s*")
 
 
 def _product(text: str, known: dict[str, tuple[Fraction, dict[str, int]]] | None) -> Unit | None:
@@ -106,7 +94,7 @@ def _product(text: str, known: dict[str, tuple[Fraction, dict[str, int]]] | None
         entry = (Fraction(1), {name: 1}) if known is None else _look_up(name, known)
         if entry is None:
             return None
-        exponent = _EXPONENT.match(text, at)
+        exponent = _EXPONENT.match(text, piece.end("name"))
         at = exponent.end() if exponent else at
         n = sign * power_next * (int(exponent[1]) if exponent else 1)
         factor *= entry[0] ** n
@@ -147,15 +135,19 @@ _UNITS = _build()
 def parse_unit(text: str) -> Unit | None:
     """Read a unit such as m/s^2 or square feet, or up to four words as a noun; None for anything else."""
     text = re.sub(r"\^\s*\\circ\s*", "°", text.strip().rstrip(".")).replace("° C", "°C").replace("° F", "°F")
-    text = re.sub(r"\bdegrees? (?=celsius|fahrenheit)", "", text, flags=re.I)
+    text = re.sub(r"^deg(?:ree)?s?\.? (?=(?:celsius|centigrade|fahrenheit|kelvin|[CFK])$)", "", text, flags=re.I)
     if not text or len(text) > 60:
         return None
     if unit := _product(text, _UNITS):
-        return unit
+        zero = _ZEROS.get(text) or _ZEROS.get(text.casefold())
+        return replace(unit, zero=zero) if zero else unit
     words = re.fullmatch(r"[a-z]{3,}(?: [a-z]{2,}){0,3}", text.casefold())
     if words is None:
         return None
     return Unit(Fraction(1), ((" ".join(w.removesuffix("s") for w in words[0].split()), 1),), noun=True)
+
+
+_ORDINAL = Unit(Fraction(1), (("th", 1),), noun=True)
 
 
 @dataclass(frozen=True)
@@ -177,7 +169,7 @@ def quantity(text: str) -> Quantity | None:
 def plain_number(text: str) -> Quantity | None:
     """The number where it is written in one of the commonest ways; the same as `quantity`, at a tenth of its cost."""
     if _GROUPED.fullmatch(text):
-        text = text.replace(",", "")
+        text = text.replace(",", "").replace("'", "").replace("_", "")
     if match := _PLAIN.fullmatch(text):
         decimals = match[2]
         if decimals is None:
@@ -195,8 +187,10 @@ def plain_number(text: str) -> Quantity | None:
 def _quantity(text: str) -> Quantity | None:
     if plain := plain_number(text):
         return plain
-    if (word := NUMERALS.get(text.casefold())) is not None:
-        return Quantity(Fraction(word))
+    if (match := _NEARLY.match(text)) and match.end() < len(text):
+        return _quantity(text[match.end() :])
+    if word := _in_words(text):
+        return word
     if MOD.search(text):
         value = evaluate(text)
         return Quantity(value) if value is not None else None
@@ -205,18 +199,50 @@ def _quantity(text: str) -> Quantity | None:
         return None
     value, plain, rest, attached = split
     factor = Fraction(1)
-    if match := re.match(r"(%|percent(?:age)?\b|pct\b)", rest, re.I):
+    if match := re.match(r"(%|per ?cent(?:age)?\b|pct\b)", rest, re.I):
         factor, rest = Fraction(1, 100), rest[match.end() :].strip()
     elif (match := re.match(r"[A-Za-z]+", rest)) and match[0].casefold() in SCALES:
         factor, rest = Fraction(SCALES[match[0].casefold()]), rest[match.end() :].strip()
+    elif match and match[0] in _SCALE_LETTERS and plain + match[0] in text:
+        factor, rest = Fraction(_SCALE_LETTERS[match[0]]), rest[match.end() :].strip()
+        attached = False
     unit = parse_unit(rest) if rest else None
     if rest and unit is None:
-        return None
+        return _compound(text)
     decimal = _DECIMAL.fullmatch(plain) if factor == 1 else None
     digits = len((decimal[1] + decimal[2]).lstrip("0")) if decimal else 0
     return Quantity(
         scaled(value, factor) if factor != 1 else value, unit, attached, len(decimal[2]) if decimal else None, digits
     )
+
+
+def _in_words(text: str) -> Quantity | None:
+    """A number in words, with a percent sign or unit after it; 1st and first have a unit that 1 lacks."""
+    if (n := ordinal(text)) is not None:
+        return Quantity(Fraction(n), _ORDINAL)
+    if (value := spoken(text)) is not None:
+        return Quantity(value)
+    words = text.split(" ")
+    if len(words) > 1 and len(text) < 80 and text[0].isalpha():
+        for cut in (len(words) - 1, len(words) - 2):
+            value = spoken(" ".join(words[:cut])) if cut > 0 else None
+            if value is not None and words[cut] not in ("a", "an", "and") and words[0] not in ("a", "an"):
+                return _quantity(f"{value} {' '.join(words[cut:])}")
+    return None
+
+
+def _compound(text: str) -> Quantity | None:
+    """A quantity in several units of one kind, the largest first: 1 hour and 30 minutes."""
+    at, total, last = 0, Fraction(0), None
+    while at < len(text):
+        match = _COMPOUND.match(text, at)
+        unit = parse_unit(match[2]) if match else None
+        if match is None or unit is None or unit.noun or unit.zero:
+            return None
+        if last and (last.dims != unit.dims or last.factor <= unit.factor):
+            return None
+        total, last, at = total + Fraction(match[1]) * unit.factor, unit, match.end()
+    return Quantity(total, replace(last, factor=Fraction(1))) if last else None
 
 
 def _split_plain(text: str) -> tuple[Number, str, str, bool] | None:
@@ -272,15 +298,49 @@ def same_quantity(g: Quantity, p: Quantity, tolerance: float | None) -> bool | N
                 if equal(b, a) is not False:
                     raise Ambiguous  # 5 cars, 5 vehicles
                 return False
-        elif g.unit.dims != p.unit.dims:
+        elif g.unit.dims != p.unit.dims and {g.unit, p.unit} != {_DEGREE, _RADIAN}:
             return False
-        elif g.unit.factor != p.unit.factor:
+        elif g.unit.dims == _TEMPERATURE and (g.unit.zero, g.unit.factor) != (p.unit.zero, p.unit.factor):
+            return _same_temperature(g, p, g.unit, p.unit, tolerance)
+        elif g.unit.dims == p.unit.dims and g.unit.factor != p.unit.factor:
             return equal(scaled(b, p.unit.factor), scaled(a, g.unit.factor), tolerance or 1e-9)
+    if g.unit != p.unit and _DEGREE in (g.unit, p.unit):
+        a, b = _in_radians(g, p), _in_radians(p, g)
     verdict = equal(b, a, tolerance or 0.0)
     if verdict is False and (_rounds(g, p) or _rounds(p, g)):
         verdict = True
     if verdict and ((g.attached and not p.unit) or (p.attached and not g.unit)):
         raise Ambiguous  # "5m" may be metres or five times m
+    return verdict
+
+
+_DEGREE, _RADIAN = Unit(Fraction(1), (("deg", 1),)), Unit(Fraction(1), (("rad", 1),))
+
+
+def _in_radians(q: Quantity, other: Quantity) -> Number:
+    """The value, of degrees in radians where the other is an angle in those: marked so, or a multiple of pi."""
+    if q.unit != _DEGREE or not (other.unit == _RADIAN or isinstance(other.value, Ball)):
+        return q.value
+    with localcontext(CTX):
+        return times(q.value, over(Ball(PI, ULP), Fraction(180)))
+
+
+_TEMPERATURE = (("K", 1),)
+
+
+def _same_temperature(g: Quantity, p: Quantity, ours: Unit, theirs: Unit, tolerance: float | None) -> bool | None:
+    """Whether two temperatures on different scales are the same, compared on that of the gold.
+
+    Raises Ambiguous where they are only as differences, which have no zero, or only to the whole degree.
+    """
+    with localcontext(CTX):
+        shifted = plus(scaled(p.value, theirs.factor), theirs.zero - ours.zero)
+    on_ours = scaled(shifted, 1 / ours.factor)
+    verdict = equal(on_ours, g.value, tolerance or 1e-9)
+    if verdict is False:
+        difference = g.value != 0 and equal(scaled(p.value, theirs.factor), scaled(g.value, ours.factor), 1e-9)
+        if difference or equal(on_ours, g.value, absolute=Fraction(1, 2)):
+            raise Ambiguous
     return verdict
 
 
@@ -291,65 +351,3 @@ def _rounds(short: Quantity, full: Quantity) -> bool:
     if full.places is None and isinstance(full.value, Fraction) and full.value.denominator == 1:
         return False
     return equal(full.value, short.value, absolute=Fraction(1, 2 * 10**short.places)) is True
-
-
-# ---- dates, times, ratios
-
-
-def same_date(g: str, p: str) -> bool | None:
-    """Whether two dates are the same; None where one of them is no date."""
-    ours = _dates(g)
-    theirs = _dates(p) if ours else set[tuple[int, int, int]]()
-    if not ours or not theirs:
-        return None
-    if len(ours) == len(theirs) == 1 or not ours & theirs or ours == theirs:
-        return ours == theirs
-    raise Ambiguous  # 03/04/2020 has two readings
-
-
-_DATE_LIKE = re.compile(r"\d[-/.]\d+[-/.]\d|[A-Za-z]{3}.*\d|\d.*[A-Za-z]{3}", re.S)
-
-
-def _dates(text: str) -> set[tuple[int, int, int]]:
-    """Every (year, month, day) that a date can mean; day 0 for a month."""
-    if len(text) > 40 or "\\" in text or not _DATE_LIKE.search(text):
-        return set()
-    if m := re.fullmatch(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})", text):
-        found = {(int(m[1]), int(m[3]), int(m[4]))}
-    elif m := re.fullmatch(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", text):
-        found = {(int(m[4]), int(m[3]), int(m[1])), (int(m[4]), int(m[1]), int(m[3]))}
-    else:
-        words = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|[,.]|\bof\b", " ", text.casefold()).split()
-        months = [MONTHS[w[:3]] for w in words if w.isalpha() and w[:3] in MONTHS and len(w) >= 3]
-        years = [int(w) for w in words if re.fullmatch(r"\d{4}", w)]
-        days = [int(w) for w in words if re.fullmatch(r"\d{1,2}", w)]
-        if len(months) != 1 or len(words) != 1 + len(years) + len(days) or len(years) > 1 or len(days) > 1:
-            return set()
-        if not years and not days:
-            return set()
-        return {(years[0] if years else 0, months[0], days[0] if days else 0)}
-    return {d for d in found if 1 <= d[1] <= 12 and 1 <= d[2] <= 31}
-
-
-_CLOCK = re.compile(r"(\d{1,9}):(\d{1,9})(?::(\d{1,9}))?\s*([ap]\.?m\.?)?", re.I)
-
-
-def same_time(g: str, p: str) -> bool | None:
-    """Clock times and ratios, which share the colon; a ratio also equals its fraction."""
-    a, b = _CLOCK.fullmatch(g), _CLOCK.fullmatch(p)
-    if not a and not b:
-        return None
-    if not a or not b:
-        ratio, other = (a, p) if a else (b, g)
-        if ratio is None or ratio[3] or ratio[4] or len(ratio[2]) == 2 or not re.fullmatch(r"\d+\s*/\s*\d+", other):
-            return False if re.fullmatch(r"[\d\s./:,-]+", other) else None
-        return int(ratio[2]) != 0 and evaluate(other) == Fraction(int(ratio[1]), int(ratio[2]))
-    parts = [tuple(int(x or 0) for x in m.groups()[:3]) for m in (a, b)]
-    clocks = [len(m[2]) == 2 for m in (a, b)]
-    if not a[3] and not b[3] and not all(clocks):
-        return parts[0][0] * parts[1][1] == parts[1][0] * parts[0][1]
-    halves = [(m[4] or "").casefold().replace(".", "") for m in (a, b)]
-    if all(halves) or not any(halves):
-        return parts[0] == parts[1] and halves[0] == halves[1]
-    hours = [h % 12 + 12 * (half == "pm") if half else h for (h, _, _), half in zip(parts, halves, strict=True)]
-    return parts[0][1:] == parts[1][1:] and (hours[0] == hours[1] or parts[0][0] == parts[1][0])

@@ -44,6 +44,7 @@ _REWRITABLE = re.compile(r"[\\<>!~{]|pi|sqrt")
 _TEXT = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf)|mbox|boxed|fbox|bf|operatorname\*?)\s*\{([^{}]*)\}"
 )
+_OUTWARD = re.compile(r"([\[\]])([^\[\](){}]*[,;][^\[\](){}]*)([\[\]])")  # ]1,2[ for (1,2)
 _PREFIX = re.compile(
     r"^(?:so |thus |therefore |hence )?,?(?:the )?(?:final |correct )?answer(?: is\b)?\s*[:=]?\s*|^答案[是为:]\s*", re.I
 )
@@ -77,6 +78,8 @@ def _clean(text: str) -> str:
     bare = _PREFIX.sub("", text).strip(' "`*;,').rstrip(".").strip()
     if bare[:1] == bare[-1:] == "'":
         bare = bare[1:-1].strip()  # a single closing one is a prime
+    if (bare[:1] == "]" or bare[-1:] == "[") and (match := _OUTWARD.fullmatch(bare)):
+        bare = ("(" if match[1] == "]" else "[") + match[2] + (")" if match[3] == "[" else "]")
     return bare or text.strip()
 
 

@@ -41,10 +41,10 @@ serve()"""
 
 @dataclass(frozen=True)
 class Check:
-    """Is `found` the answer `gold`?"""
+    """Is `found` the answer `gold`? With no `found`, the question is whether `gold` can be read."""
 
     gold: str
-    found: str
+    found: str | None
     tolerance: float | None = None
 
 

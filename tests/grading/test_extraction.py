@@ -42,7 +42,8 @@ def test_the_last_match_from_the_end_is_the_last_of_a_scan(text: str) -> None:
     text = text.rstrip()
     first, _, third, fourth = extraction._OPTIONS
     expected = (group(last(p, text)) for p in (first, WHOLE_LINE, third, fourth))
-    assert extraction._option(text) == next(filter(None, expected), None)
+    span = extraction._letter(text)
+    assert (span and text[slice(*span)]) == next(filter(None, expected), None)
 
 
 def test_a_long_trace_gives_the_same_as_its_end() -> None:

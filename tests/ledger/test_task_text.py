@@ -55,7 +55,7 @@ def test_every_attempt_is_shown_with_all_that_was_said_of_it(folder: Path, capsy
     ]
     kept = next(a for a in found["attempts"] if a["examples"] and a["verb"] == "sample")
     assert kept["verdicts"] == [
-        {"grader": "answers-2", "outcome": "right", "reason": None, "found": "7", "current_gold": True}
+        {"grader": "answers-3", "outcome": "right", "reason": None, "found": "7", "current_gold": True}
     ]
     assert kept["scores"] == {"correct": 1.0, "image_share(layer=2)": pytest.approx(0.8)}
     assert kept["counted"] == [["collect", kept["round"]]]
@@ -66,7 +66,7 @@ def test_every_attempt_is_shown_with_all_that_was_said_of_it(folder: Path, capsy
         "gold: 7",
         "  cut after 3 given ids:",
         f"  resumed from {parent['key'][:12]}",
-        "  answers-2: unknown (no_answer), no answer found",
+        "  answers-3: unknown (no_answer), no answer found",
         "  score correct: unknown",
         "  score image_share(layer=2): 0.8",
         f"  example {kept['examples'][0]['position']} of round {kept['round']}, imitate",
