@@ -24,12 +24,17 @@ from .words import LETTERS, WORDS, is_text, is_word, plain
 
 LONGEST = 100_000
 DEEPEST = 25
-_INITIALS = {"y": "yes", "n": "no", "t": "true", "f": "false"}
+_ALSO = {
+    **{"y": True, "yep": True, "yeah": True, "t": True, "correct": True},
+    **{"n": False, "nope": False, "f": False, "incorrect": False},
+}
 YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 _YES_AND_NO = re.compile(
     r"(?:either |both |neither )?(yes|no|true|false)\b(?:,?\s+(?:and|or|and/or)\s+|\s*[/&|]\s*)(yes|no|true|false)\b",
     re.I,
 )
+_ALONE = re.compile(r"(?:^|[.!?\n])\s*(yes|no|true|false)\s*(?=[.!?\n]|$)", re.I)
+_RANGE = re.compile(r"(?:from )?([^\s\-]+)(?:\s*-\s*| to )([^\s\-]+.*)")
 _IN = re.compile(r"^[A-Za-z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])")
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_?\{?\w{1,9}\}?)?'*\s*(?:\(\s*[a-z]\s*\))?"
@@ -66,6 +71,7 @@ def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) 
         digits = gold.lstrip("-0")  # as text: a number of a million digits costs nothing
         return digits == found.lstrip("-0") and (not digits or (gold[0] == "-") == (found[0] == "-"))
     g, p = clean(gold), clean(found)
+    g, p = (re.sub(r"^the (?=\d)", "", x, flags=re.I) if x[:4].casefold() == "the " else x for x in (g, p))
     if a := plain_number(g):
         if g == p:
             return True
@@ -84,7 +90,7 @@ def same(gold: str, found: str, decide: Decide, tolerance: float | None = None) 
             raise TimeoutError
         return False
     if (truth := YES_NO.get(g.casefold())) is not None:
-        return YES_NO.get(_INITIALS.get(p.casefold(), ""), yes_no(p)) is truth
+        return _ALSO.get(p.casefold(), yes_no(p)) is truth
     if (verdict := _labelled(g, p)) is not None:
         return verdict
     if _JOINING.search(p):
@@ -129,6 +135,8 @@ def yes_no(text: str) -> bool | None:
     """
     if (both := _YES_AND_NO.match(text)) and YES_NO[both[1].casefold()] != YES_NO[both[2].casefold()]:
         raise Ambiguous
+    if len({word.casefold() in ("yes", "true") for word in _ALONE.findall(text)}) > 1:
+        raise Ambiguous
     first = re.match(r"[A-Za-z]+(?![\w'-])", text)
     return YES_NO.get(first[0].casefold()) if first else None
 
@@ -152,8 +160,9 @@ def _same(g: str, p: str, decide: Decide, tolerance: float | None) -> bool:
     for typed in (same_date, same_time):
         if (verdict := typed(g, p)) is not None:
             return verdict
-    if (verdict := _same_share(g, p)) is not None:
-        return verdict
+    for typed in (_same_share, _same_range):
+        if (verdict := typed(g, p)) is not None:
+            return verdict
     ours, theirs = quantity(g), quantity(p)
     if ours and theirs:
         verdict = same_quantity(ours, theirs, tolerance)
@@ -188,6 +197,23 @@ def _same_share(g: str, p: str) -> bool | None:
     return False
 
 
+def _same_range(g: str, p: str) -> bool | None:
+    """Whether two ranges such as 5-7%, 5%-7% and "5 to 7 percent" are the same; None where one is no range."""
+    ends: list[list[Quantity]] = []
+    for text in (g, p):
+        match = _RANGE.fullmatch(text) if "-" in text or " to " in text else None
+        if match is None or "=" in text:
+            return None
+        high, low = quantity(match[2]), quantity(match[1])
+        if low is None or high is None:
+            return None
+        if (low.unit is None and high.unit) or match[2].endswith(("%", "percent")) > match[1].endswith("%"):
+            low = quantity(match[1] + match[2][len(re.match(r"[\d.,]*", match[2])[0]) :])  # type: ignore[index]
+        ends.append([low or high, high])
+    verdicts = [same_quantity(a, b, None) for a, b in zip(*ends, strict=True)]
+    return None if None in verdicts else all(verdicts)
+
+
 def _same_atom(
     g: str, p: str, ours: Quantity | None, theirs: Quantity | None, decide: Decide, tolerance: float | None
 ) -> bool:
@@ -200,6 +226,8 @@ def _same_atom(
         if ours and inside:
             return bool(same_quantity(ours, inside, tolerance))
         return plain(g) == plain(p)
+    if "_" in g + p and "\\" not in g + p and (re.sub(r"[_{}]", "", g) == re.sub(r"[_{}]", "", p)):
+        return True  # CO2 for CO_2
     if (ours and not _is_algebra(p)) or (theirs and not _is_algebra(g)):
         return False
     if g.count("'") != p.count("'"):
@@ -219,7 +247,7 @@ def _same_cells(g: list[list[str]], p: list[list[str]], decide: Decide, toleranc
 
 
 def _is_algebra(text: str) -> bool:
-    return re.search(r"[\\A-Za-z]", text) is not None
+    return re.search(r"[\\A-Za-z|]", text) is not None
 
 
 # ---- equations and lists
@@ -253,6 +281,8 @@ def _same_items(
     ours: Items | None, theirs: Items | None, g: str, p: str, decide: Decide, tolerance: float | None
 ) -> bool:
     if ours is None or theirs is None:
+        if theirs and not theirs.kind and is_text(p) and len(_NUMBER_IN_PROSE.findall(p)) == 1:
+            return _same_atom(g, p, quantity(g), None, decide, tolerance)
         one, other = (ours, p) if ours else (theirs, g)
         if one is not None and len(one.parts) == 1:
             return _same(one.parts[0], p, decide, tolerance) if ours else _same(g, one.parts[0], decide, tolerance)
@@ -278,12 +308,11 @@ def _same_items(
 
 
 def _coordinates(listed: Items) -> tuple[str, ...]:
-    """The values of x=2, y=3; none where the parts are something else, or not in the order of the alphabet."""
+    """The values of x=2, y=3; in the order of the alphabet; none where the parts are something else."""
     pairs = [sides(part) for part in listed.parts]
     if any(len(pair) != 2 or len(pair[0]) != 1 or not pair[0].isalpha() for pair in pairs):
         return ()
-    letters = [name for name, _ in pairs]
-    return tuple(value for _, value in pairs) if letters == sorted(set(letters)) else ()
+    return tuple(value for _, value in sorted(pairs)) if len({name for name, _ in pairs}) == len(pairs) else ()
 
 
 def _same_bag(

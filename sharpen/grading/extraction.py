@@ -52,6 +52,10 @@ _JOINED_BEFORE = re.compile(
 _JOINED_AFTER = re.compile(
     rf"(?:\s?([A-Za-z\u00b0\u00b5]+))?(?:,\s+{_ONE}){{0,9}},?\s+(?:and/or|and|or)\s+{_ONE}(?!\w)"
 )
+_SPAN = re.compile(
+    r"(?i:from )?[$\d.,%]{1,20} to [$\d.,%]{1,20}(?: ?[^\W\d_]{1,20}){0,2}\.?"
+    r"|(?i:quarter|half|[a-z]{3,9}|\d\d?)(?: minutes)? to \w{1,9}"
+)
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _MOMENT = re.compile(
@@ -60,6 +64,10 @@ _MOMENT = re.compile(
     r"|\d{1,2}(?:\s?[ap]\.?m\b\.?|\s+o'?clock)|(?:quarter|half|[a-z]+|\d{1,2})(?: minutes)? (?:past|to) \d{1,2}(?!:))",
     re.I,
 )
+_OF_TIME = {
+    *("at", "on", "in", "the", "of", "past", "to", "morning", "afternoon", "evening", "night", "minutes"),
+    *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "quarter", "half", "am", "pm"),
+}
 _CANDIDATE_STARTS = re.compile(r"[$\\\[(+\-\u2212\u20ac\u00a3\u00a5\d]")
 _SEAM = re.compile(r"[abdf-moqs-zA-DF-Z]")  # in no candidate but a formula: those of "percent" and 1e5 are left out
 _LINE_SEAM = re.compile(r"(?<=[A-Za-z.:!?*]\n)")  # with dollar signs: their formulas end with the line
@@ -174,7 +182,7 @@ def _number(text: str, numeric: bool = True, moment: bool = False) -> str | None
     if max(text.rfind("\\["), text.rfind("\\(")) > max(text.rfind("\\]"), text.rfind("\\)")):
         return None  # it stops inside a formula
     if _is_bare(text):
-        return text
+        return (moment and _told(text)) or text
     if (said := stated(text)) is not None:
         if _is_bare(said):
             return said
@@ -241,6 +249,15 @@ def is_moment(text: str) -> bool:
     return _MOMENT.search(text) is not None
 
 
+def _told(text: str) -> str | None:
+    """The only date or time in a text of other words, such as "The event started at 7 pm"."""
+    found = list(_MOMENT.finditer(text))
+    if len(found) != 1:
+        return None
+    others = _WORDS.findall(text[: found[0].start()] + " " + text[found[0].end() :])
+    return found[0][0] if sum(w.casefold() not in _OF_TIME for w in others) > 1 else None
+
+
 def _moment(text: str, number: re.Match[str]) -> str | None:
     """The date, time or ratio that a number is part of."""
     start = max(0, number.start() - 40)
@@ -270,6 +287,8 @@ def _is_unit(text: str | None) -> bool:
 
 def _is_bare(text: str) -> bool:
     """Whether a text is nothing but an answer: one line of few words, none of which makes a sentence."""
+    if _SPAN.fullmatch(text):
+        return True
     if not text or "\n" in text or "\\boxed" in text or _PROSE.search(text[:1000]):
         return False
     if len(text) > 1000:

@@ -13,9 +13,9 @@ from .quantities import Quantity, quantity, same_quantity
 from .reals import CTX, ball, equal
 
 LONGEST = 300
-_EVIDENT = re.compile(r"[<>]|\\(?:cup|le|ge|lt|gt)(?![a-zA-Z])")
+_EVIDENT = re.compile(r"[<>]|^[A-Za-z] in [\[(]|\\(?:cup|le|ge|lt|gt)(?![a-zA-Z])")
 _UNION = re.compile(r"\s*(?:\\cup(?![a-zA-Z])|\\lor(?![a-zA-Z])|\bor\b)\s*")
-_IN = re.compile(r"^([A-Za-z])\s*\\in(?![a-zA-Z])\s*")
+_IN = re.compile(r"^([A-Za-z])\s*(?:\\|(?<=\s))in(?![a-zA-Z])\s*")
 _INTERVAL = re.compile(r"([\[(])([^,;]+)[,;]([^,;]+)([\])])")
 _COMPARISON = re.compile(r"\s*(<|>|\\(?:le|ge|lt|gt)(?![a-zA-Z]))\s*")
 _NAME = re.compile(r"[A-Za-z]|\\(?:alpha|beta|theta|lambda|mu|phi)")

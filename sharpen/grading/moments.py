@@ -23,7 +23,9 @@ Date = tuple[int, int, int]
 
 
 def same_date(g: str, p: str) -> bool | None:
-    """Whether two dates are the same; None where one of them is no date."""
+    """Whether two dates, or names of months or days, are the same; None where one of them is neither."""
+    if g.isalpha() and p.isalpha():
+        return True if (name := _name(g)) and name == _name(p) else None
     ours = _dates(g)
     theirs = _dates(p) if ours else []
     if not ours or not theirs:
@@ -40,7 +42,7 @@ def same_date(g: str, p: str) -> bool | None:
     raise Ambiguous  # 03/04/2020 has two readings
 
 
-_DATE_LIKE = re.compile(r"\d[-/.]\d+[-/.]\d|[A-Za-z]{3}.*\d|\d.*[A-Za-z]{3}", re.S)
+_DATE_LIKE = re.compile(r"\d{4}[-/]\d|\d/\d{4}|\d[-/.]\d+[-/.]\d|[A-Za-z]{3}.*\d|\d.*[A-Za-z]{3}", re.S)
 _NUMERIC = re.compile(r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})")
 
 
@@ -50,6 +52,10 @@ def _dates(text: str) -> list[Date]:
         return []
     if m := _NUMERIC.fullmatch(text):
         return _numeric(m[1], m[3], m[4], m[2])
+    text = re.sub(r"^(?:on )?(?:the )?", "", text, flags=re.I)
+    if m := re.fullmatch(r"(?P<y>\d{4})[-/](?P<m>\d{1,2})|(?P<n>\d{1,2})/(?P<z>\d{4})", text):
+        year, month = int(m["y"] or m["z"]), int(m["m"] or m["n"])
+        return [(year, month, 0)] if 1 <= month <= 12 else []
     words = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|[,.]|\bof\b", " ", text.casefold()).split()
     words = [w for w in words if not (len(w) > 2 and any(day.startswith(w) for day in DAYS))]
     months = [m for w in words if w.isalpha() and (m := _month(w))]
@@ -58,6 +64,14 @@ def _dates(text: str) -> list[Date]:
     if len(months) != 1 or len(words) != 1 + len(years) + len(days) or len(years) > 1 or len(days) > 1:
         return []
     return [(sum(years), months[0], sum(days))] if years or days else []
+
+
+def _name(word: str) -> str | None:
+    """The month or day of the week that a word is the beginning of."""
+    low = word.casefold()
+    if len(low) < 3 or low == "sept":
+        return "september" if low == "sept" else None
+    return next((name for name in (*MONTHS, *DAYS) if name.startswith(low)), None)
 
 
 def _month(word: str) -> int:

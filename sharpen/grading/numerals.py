@@ -10,6 +10,7 @@ _SMALL = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
 )
+_ZERO = ("none", "zero", "nought")
 NUMERALS = {word: i for i, word in enumerate(_SMALL)}
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _TENS = {
@@ -32,6 +33,8 @@ def spoken(text: str) -> Fraction | None:
     if len(text) > _LONGEST or not text[:1].isalpha():
         return None
     words = text.casefold().replace("-", " ").split()
+    if len(words) == 1 and words[0] in _ZERO:
+        return Fraction(0)
     if any(w not in _WORDS and w.removesuffix("s") not in _PARTS for w in words) or words[-1] in ("a", "an", "and"):
         return None
     if words[-1] == "dozen" and len(words) < 3:
@@ -84,4 +87,6 @@ def ordinal(text: str) -> int | None:
     """The number of 1st, 2nd, first, twelfth; None for any other text."""
     if match := re.fullmatch(r"(\d{1,6})(?:st|nd|rd|th|\^\{?(?:st|nd|rd|th)\}?)", text, re.I):
         return int(match[1])
-    return _ORDINALS.get(text.casefold())
+    tens, _, last = text.casefold().replace("-", " ").rpartition(" ")
+    n = _ORDINALS.get(last)
+    return n if not tens or n is None else _TENS[tens] + n if n < 10 and tens in _TENS else None

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from .arithmetic import MOD, TOKEN, evaluate
 from .numerals import SCALES, ordinal, spoken
-from .reals import CTX, PI, ULP, Ball, Number, equal, over, plus, scaled, times
+from .reals import CTX, PI, ULP, Ball, Number, equal, negative, over, plus, scaled, times
 
 
 class Ambiguous(Exception):
@@ -31,6 +31,7 @@ _NEARLY = re.compile(
     r"(?=[-+$\u20ac\u00a3]?\.?\d)",
     re.I,
 )
+_MINUS = re.compile(r"(?:minus|negative)\s+(?=[^\s\-+])", re.I)
 _COMPOUND = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)(?:\s*,)?(?:\s+and)?\s*")
 
 
@@ -58,6 +59,7 @@ s sec second = 1 s; ms millisecond = 1/1000 s; min minute = 60 s; h hr hour = 36
 day = 86400 s; week = 604800 s
 year yr = 1 year; month = 1/12 year
 L l liter litre = 1/1000 m^3; mL ml milliliter millilitre = 1/1000000 m^3; cL cl = 1/100000 m^3
+Wh = 3600000 g*m^2/s^2; kWh = 3600000000 g*m^2/s^2
 mph = 1397/3125 m/s; kph kmh = 5/18 m/s
 N newton = 1000 g*m/s^2; kN = 1000000 g*m/s^2; J joule = 1000 g*m^2/s^2; kJ = 1000000 g*m^2/s^2
 W watt = 1000 g*m^2/s^3; kW = 1000000 g*m^2/s^3; Pa pascal = 1000 g/m/s^2; kPa = 1000000 g/m/s^2
@@ -189,6 +191,9 @@ def _quantity(text: str) -> Quantity | None:
         return plain
     if (match := _NEARLY.match(text)) and match.end() < len(text):
         return _quantity(text[match.end() :])
+    if match := _MINUS.match(text):
+        positive = _quantity(text[match.end() :])
+        return replace(positive, value=negative(positive.value)) if positive else None
     if word := _in_words(text):
         return word
     if MOD.search(text):
@@ -256,7 +261,7 @@ def _split_plain(text: str) -> tuple[Number, str, str, bool] | None:
 
 def _split(text: str) -> tuple[Number, str, str, bool] | None:
     """Value and spelling of the number, what follows it, and whether that is a letter written to it."""
-    text = re.sub(r"^([-+]?)\s*([$€£¥₹])\s*(.*)$", r"\1\3 \2", text, flags=re.S)
+    text = re.sub(r"^([-+]?)\s*([$€£¥₹]|USD|EUR|GBP)\s*(.*)$", r"\1\3 \2", text, flags=re.S)
     at = 0
     while at < len(text) and (match := TOKEN.match(text, at)):
         at = match.end()

@@ -19,6 +19,7 @@ _SIGNS = str.maketrans({
     "\u3008": "(", "\u3009": ")",
 })  # fmt: skip
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
+_ROOT = re.compile("\u221a\\s*(\\d+(?:\\.\\d+)?)")  # of all digits, where LaTeX takes the first
 _VULGAR = re.compile("[¼-¾⅐-⅞]")
 # (what a match contains, pattern, replacement): looking for a string costs a tenth of looking for a pattern
 _REWRITES = [(needles.split("|"), re.compile(a), b) for needles, a, b in (
@@ -60,6 +61,7 @@ def _clean(text: str) -> str:
         return text
     if not text.isascii():
         text = _SUPERSCRIPT.sub(lambda m: "^{" + unicodedata.normalize("NFKC", m[0]).replace("−", "-") + "}", text)
+        text = _ROOT.sub(r"\\sqrt{\1}", text)
         text = _VULGAR.sub(lambda m: " " + unicodedata.normalize("NFKC", m[0]), text)
         text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS)
         text = "".join(c for c in text if unicodedata.category(c) != "Cf")

@@ -38,5 +38,6 @@ def plain(text: str) -> str:
     """Words without case, articles, hyphens, brackets and punctuation."""
     if _SIGNED.fullmatch(text):
         return text.casefold()  # B+ is not B-
+    text = re.sub(r"(?<![^\W_])([^\W\d_])\.(?=[^\W\d_](?![^\W_]))", r"\1", text)  # U.S.A.
     words = re.findall(r"[^\W_]+|[^\w\s.,;:!?\"'\-()\[\]]", text.casefold())
     return " ".join(w for i, w in enumerate(words) if i or w not in ("a", "an", "the"))
