@@ -217,6 +217,9 @@ def chosen(answer: str, choices: Sequence[str], by_text_first: bool = False) -> 
     Raises:
         Ambiguous: as `choose`.
     """
+    if len(answer) == 1:
+        one = choose(answer, choices, by_text_first)
+        return frozenset([] if one is None else [one])
     listed = items(answer)
     parts = alternatives(answer) or list(listed.parts if listed and listed.kind != "()" else ())
     if not parts:

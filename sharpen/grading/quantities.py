@@ -189,9 +189,9 @@ def plain_number(text: str) -> Quantity | None:
 def _quantity(text: str) -> Quantity | None:
     if plain := plain_number(text):
         return plain
-    if (match := _NEARLY.match(text)) and match.end() < len(text):
+    if not text[:1].isdigit() and (match := _NEARLY.match(text)) and match.end() < len(text):
         return _quantity(text[match.end() :])
-    if match := _MINUS.match(text):
+    if text[:1].isalpha() and (match := _MINUS.match(text)):
         positive = _quantity(text[match.end() :])
         return replace(positive, value=negative(positive.value)) if positive else None
     if word := _in_words(text):
@@ -223,6 +223,8 @@ def _quantity(text: str) -> Quantity | None:
 
 def _in_words(text: str) -> Quantity | None:
     """A number in words, with a percent sign or unit after it; 1st and first have a unit that 1 lacks."""
+    if text[:1].isdigit() and text[-1:] not in "tdhTDH}":
+        return None
     if (n := ordinal(text)) is not None:
         return Quantity(Fraction(n), _ORDINAL)
     if (value := spoken(text)) is not None:
