@@ -89,7 +89,8 @@ class Grader:
     `extract` are the extraction steps in order; "option" counts only for tasks with choices.
     `tolerance` is relative (ChartQA: 0.05). With `iou`, the gold answer is a box of four numbers
     x1 y1 x2 y2, and an overlap of at least that is right. Without `symbolic`, what only algebra could
-    decide is unknown. `limit_s` is the hard limit of one algebraic check, in seconds.
+    decide is unknown. `limit_s` is the hard limit of one algebraic check, in seconds; the start of a worker,
+    once in a process, comes on top.
     """
 
     extract: tuple[Step, ...] = DEFAULT_STEPS

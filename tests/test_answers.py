@@ -18,6 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sharpen.answers import Grader, Outcome, Verdict, extract, overlap
+from sharpen.grading.spelling import clean
+from sharpen.setup import refusal
 from sharpen.types import Task
 
 GRADER = Grader(limit_s=1.0)
@@ -116,6 +118,29 @@ def test_damaged_golds_are_refused_and_words_and_names_are_not(golds: list[str],
     verdicts = GRADER.grade_golds([Task(g, "q", answer=g) for g in golds])
     assert [(g, v) for g, v in zip(golds, verdicts, strict=True) if v.outcome != outcome] == []
     assert {v.reason for v in verdicts} == {"gold_unparsable" if outcome == UNKNOWN else None}
+
+
+def test_a_refusal_says_what_is_wrong_with_the_gold() -> None:
+    for gold, damage in (("f(x", "brackets do not match"), ("10^", "cut off"), (r"\frac{1}{0}", "no value")):
+        task = Task("t", "q", answer=gold)
+        assert damage in refusal(task, GRADER.grade_golds([task])[0])
+
+
+def test_a_unit_is_cleaned_by_the_short_path_as_by_the_long_one() -> None:
+    for text in (
+        "5 cm",
+        "5cm",
+        r"5\text{ cm}",
+        r"-5.5\mathrm{m}",
+        "5%",
+        r"5\%",
+        "5 %",
+        "5 pi",
+        "5 pie",
+        "2e3",
+        "5 sqrt",
+    ):
+        assert clean(text) == clean(f" {text}")
 
 
 def test_a_gold_box_or_choice_that_is_none_is_refused() -> None:

@@ -16,6 +16,8 @@ MONTHS = (
     *("july", "august", "september", "october", "november", "december"),
 )
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = {name[:n]: i for i, name in enumerate(MONTHS, 1) for n in range(3, len(name) + 1)} | {"sept": 9}
+_DAYS = {name[:n]: name for name in DAYS for n in range(3, len(name) + 1)}
 CENTURY = 70  # of a year in two digits: those below are of this century
 
 Date = tuple[int, int, int]
@@ -57,8 +59,8 @@ def _dates(text: str) -> list[Date]:
         year, month = int(m["y"] or m["z"]), int(m["m"] or m["n"])
         return [(year, month, 0)] if 1 <= month <= 12 else []
     words = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|[,.]|\bof\b", " ", text.casefold()).split()
-    words = [w for w in words if not (len(w) > 2 and any(day.startswith(w) for day in DAYS))]
-    months = [m for w in words if w.isalpha() and (m := _month(w))]
+    words = [w for w in words if w not in _DAYS]
+    months = [_MONTHS[w] for w in words if w in _MONTHS]
     years = [int(w) for w in words if re.fullmatch(r"\d{4}", w)]
     days = [int(w) for w in words if re.fullmatch(r"\d{1,2}", w)]
     if len(months) != 1 or len(words) != 1 + len(years) + len(days) or len(years) > 1 or len(days) > 1:
@@ -66,19 +68,9 @@ def _dates(text: str) -> list[Date]:
     return [(sum(years), months[0], sum(days))] if years or days else []
 
 
-def _name(word: str) -> str | None:
+def _name(word: str) -> str | int | None:
     """The month or day of the week that a word is the beginning of."""
-    low = word.casefold()
-    if len(low) < 3 or low == "sept":
-        return "september" if low == "sept" else None
-    return next((name for name in (*MONTHS, *DAYS) if name.startswith(low)), None)
-
-
-def _month(word: str) -> int:
-    """The number of a month by its name or the beginning of it; 0 for another word."""
-    if word == "sept":
-        return 9
-    return next((i for i, name in enumerate(MONTHS, 1) if len(word) > 2 and name.startswith(word)), 0)
+    return _MONTHS.get(word.casefold()) or _DAYS.get(word.casefold())
 
 
 def _numeric(first: str, second: str, third: str, mark: str) -> list[Date]:

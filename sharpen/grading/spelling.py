@@ -9,6 +9,10 @@ from functools import lru_cache
 
 SIMPLE = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _READY = re.compile(r"-?[0-9]+(?:\.[0-9]+|/[0-9]+)?|-?\\frac\{[0-9]+\}\{[0-9]+\}")
+_MEASURED = re.compile(
+    r"(-?[0-9]+(?:\.[0-9]+)?)"
+    r"(?:( ?%| ?(?!(?:pi|sqrt)\b)[A-Za-z]{1,12})|(\\%)|\\(?:text|mathrm)\{ ?((?!(?:pi|sqrt)\b)[A-Za-z]{1,12})\})"
+)
 _SIGNS = str.maketrans({
     **dict.fromkeys("\u2212\u2013\u2012\ufe63\uff0d", "-"), **dict.fromkeys("\u00f7\u2215\u2044", "/"),
     **dict.fromkeys("\u00b7\u22c5\u2219", r"\cdot "), "\u00d7": r"\times ", "\u03c0": r"\pi ",
@@ -59,6 +63,8 @@ def clean(text: str) -> str:
 def _clean(text: str) -> str:
     if _READY.fullmatch(text):
         return text
+    if match := _MEASURED.fullmatch(text):  # a number with a unit, at a tenth of the cost of what follows
+        return match[1] + (match[2] or ("%" if match[3] else " " + match[4]))
     if not text.isascii():
         text = _SUPERSCRIPT.sub(lambda m: "^{" + unicodedata.normalize("NFKC", m[0]).replace("−", "-") + "}", text)
         text = _ROOT.sub(r"\\sqrt{\1}", text)
