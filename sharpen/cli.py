@@ -254,12 +254,12 @@ def eval_command(arguments: Sequence[str]) -> None:
         store.write_manifest(setup.manifest(["eval", *arguments], options, models[0], tasks))
         store.leave_out(data.skipped)
         tasks = store.add_tasks(tasks)
-        store.begin("collect", 0)
+        store.begin("eval", 0)
         for m in models:
             canary.check(m, tasks)
         runs = [Run({"policy": m}, store, seed=options.seed, scope="eval", grader=options.grader) for m in models]
         found = [evaluate(run, tasks, samples=options.eval_samples) for run in runs]
-        store.set_round(0, found[0].as_dict())
+        store.set_round(0, found[0].as_dict(), options.grader.name)
     lines = [line for m, e in zip(models, found, strict=True) for line in (m.name, *(f"  {d}" for d in describe(e)))]
     result = {"model": options.model, "tasks": options.tasks, "seed": options.seed, **found[0].as_dict()}
     if options.against:

@@ -24,6 +24,8 @@ from .views import blind
 Judged = dict[str, list[Verdict]]
 """Verdicts by task id."""
 
+CALLS = ("greedy", "sampled", "blind")
+"""What `evaluate` asks for, in the order of its calls, whose numbers the ledger has in their addresses."""
 SAMPLES = 8  # attempts a task for the sampled columns: ours
 
 
@@ -70,15 +72,21 @@ def evaluate(run: Run, tasks: Sequence[Task], *, samples: int = SAMPLES) -> Eval
         greedy |= judge(part, part.sample(some, 1, temperature=0.0))
         sampled |= judge(part, part.sample(some, samples))
         unseen |= judge(part, part.sample(some, 1, view=blind, temperature=0.0))
+    found = evaluation(tasks, samples, greedy, sampled, unseen)
+    if found.unknown == len(tasks) * (2 + samples):
+        raise UserError(
+            f"none of {found.unknown} attempts at {len(tasks)} tasks could be made or judged "
+            f"({run.store.events(run.scope, run.round) or 'no reason was noted'}); shorten the questions or take others"
+        )
+    return found
+
+
+def evaluation(tasks: Sequence[Task], samples: int, greedy: Judged, sampled: Judged, unseen: Judged) -> Evaluation:
+    """Sum up the verdicts on tasks that were each asked once greedily, `samples` times, and once without the image."""
     per_task = {"greedy": means(greedy), "sampled": means(sampled), "blind": means(unseen)}
     counts = [(len(known), sum(known)) for row in sampled.values() if (known := settled(row))]
     ks = sorted({k for k in (1, 2, 4, 8, 16, 32, 64) if k < samples} | {samples})
     told = sum(len(settled(row)) for rows in (greedy, sampled, unseen) for row in rows.values())
-    if not told:
-        raise UserError(
-            f"none of {len(tasks) * (2 + samples)} attempts at {len(tasks)} tasks could be made or judged "
-            f"({run.store.events(run.scope, run.round) or 'no reason was noted'}); shorten the questions or take others"
-        )
     return Evaluation(
         greedy=once(per_task["greedy"]),
         sampled=rate(list(per_task["sampled"].values())),

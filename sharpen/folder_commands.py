@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -13,10 +12,11 @@ import tyro
 
 from .answers import Grader
 from .cli import emit, parse
-from .errors import StoreError, UserError
+from .errors import UserError
+from .ledger.history import processes
 from .ledger.visible import word
-from .packing import DAMAGE
 from .store import Store
+from .train import record
 
 MOST_FAULTS = 10_000
 """Faults that `check --json` names, since one object is made of them; all are counted."""
@@ -85,11 +85,11 @@ def show_folder(store: Store, as_json: bool) -> None:
     gone = left_out(store)
     folder, manifest, rounds = store.folder, store.manifest(), store.rounds()
     timings = {**store.timings(), **trainings(folder)}
+    work = dict(zip(("processes", "ended", "seconds"), processes(store.db), strict=True))
     if as_json:
         found = {"rows": len(gone), "by_reason": by_reason(gone)}
-        emit(
-            {"folder": str(folder), "manifest": manifest, "left_out": found, "rounds": rounds, "timings": timings}, True
-        )
+        head = {"folder": str(folder), "manifest": manifest, "left_out": found}
+        emit({**head, "rounds": rounds, "timings": timings, "work": work}, True)
         return
     if manifest:
         print(f"{manifest.get('method') or 'no method'}: {manifest.get('command')}")
@@ -97,6 +97,7 @@ def show_folder(store: Store, as_json: bool) -> None:
     for part, (seconds, tokens) in timings.items():
         rate = f", {tokens / seconds:,.0f} tokens/s" if tokens else ""
         print(f"{part}: {seconds:.1f} s{rate}")
+    print(f"processes: {work['processes']}, of which ended in order: {work['ended']}; {work['seconds']:.0f} s in all")
     for reason, count in by_reason(gone).items():
         say_out(f"left out: {count} rows, {word(reason)}")
     if gone:
@@ -149,7 +150,8 @@ def check_folder(folder: Path, as_json: bool) -> int:
     counts = {"faults": total, "by_table": dict(found), "rows": rows, "left_off": total - len(named)}
     emit({"folder": str(folder), "whole": not total, **counts, "found": named}, as_json)
     if not as_json:
-        looked_at = ", ".join(f"{count:,} {table}" for table, count in rows.items())
+        numbers = {table: "uncounted" if count is None else f"{count:,}" for table, count in rows.items()}
+        looked_at = ", ".join(f"{count} {table}" for table, count in numbers.items())
         state = f"{total:,} faults ({', '.join(f'{n:,} in {t}' for t, n in found.items())})" if total else "whole"
         print(f"{folder} is {state}: {looked_at}" if not total else f"{folder}: {state}; looked at {looked_at}")
     return 1 if total else 0
@@ -187,7 +189,7 @@ def audit_command(arguments: Sequence[str]) -> None:
 def opened(folder: Path, write: bool = False) -> Store:
     """Open a run folder that is there; reading leaves it to whoever writes to it."""
     require_run(folder)
-    return Store(folder, read_only=not write)
+    return Store(folder, read_only=not write, create=False)
 
 
 def require_run(folder: Path) -> None:
@@ -202,12 +204,9 @@ def require_run(folder: Path) -> None:
 def trainings(folder: Path) -> dict[str, tuple[float, int]]:
     """Return seconds and tokens, prompts included, of the optimiser in each round's training, from its record."""
     found: dict[str, tuple[float, int]] = {}
-    for file in sorted(folder.glob("models/round-*/training.json")):
-        try:
-            record = json.loads(file.read_text())
-            found[f"optimiser, {file.parent.name}"] = (float(record["seconds"]), int(record["tokens"]))
-        except DAMAGE as error:
-            raise StoreError(f"{file} is damaged ({error}); delete its folder and give the command again") from error
+    for model in record.trained(folder):
+        said = record.read(model)
+        found[f"optimiser, {model.name}"] = (said["seconds"], said["tokens"])
     return found
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +15,8 @@ from .evaluate import SAMPLES, Evaluation, distinct, evaluate
 from .examples import Examples
 from .methods import Method
 from .models.model import Model
-from .progress import peak_memory, say
-from .rounds import Improved, Round, announce, announce_events, announce_folder, require_work, span, summarise
+from .progress import say
+from .rounds import Improved, Round, announce, announce_events, announce_folder, made_of, require_work, span, summarise
 from .run import PORTION, Run
 from .store import Store
 from .train import Train
@@ -71,25 +71,26 @@ def improve(
 
         trainer = train
     distinct([*tasks, *test])
+    settings, grader = settings or Train(), grader or Grader()
     with Store(Path(out)) as store:
         announce_folder(store.folder, store.manifest(), manifest or {})
-        store.write_manifest(manifest or {})
+        store.write_manifest(manifest or {}, made_of(method, model, (tasks, test), settings, (seed, samples), grader))
         store.leave_out(left_out)
         held = store.add_tasks([*tasks, *test])
         loop = Loop(
             *(method, model, held[: len(tasks)], held[len(tasks) :]),
-            *(store, settings or Train(), seed, samples, trainer, grader),
+            *(store, settings, seed, samples, trainer, grader),
         )
         if model.neural:
             canary.check(model, held)
         base = base or loop.measure(model, 0)
-        store.begin("collect", 1)
-        store.set_round(0, base.as_dict() if base else {})
+        store.set_round(0, base.as_dict() if base else {}, grader.name)
         current, done = model, list[Round]()
         for number in range(1, rounds + 1):
             say(f"round {number} of {rounds}")
             current, result = loop.round(number, current)
             done.append(result)
+        store.forget_after(rounds)
     return Improved(base, done, current)
 
 
@@ -106,7 +107,7 @@ class Loop:
     seed: int
     samples: int
     trainer: Trainer
-    grader: Grader | None = None
+    grader: Grader
 
     def round(self, number: int, current: Model) -> tuple[Model, Round]:
         """Collect from the current model, train, measure."""
@@ -121,13 +122,13 @@ class Loop:
         require_work(tally, self.store.events(run.scope, number))
         role, start = ("base", self.base) if self.method.start == "base" else ("policy", current)
         folder = self.store.folder / "models" / f"round-{number}"
-        began = time.monotonic()
-        trained = self.trainer(start, examples, self.settings, folder, lambda: logprobs(run, examples, role), self.seed)
-        self.store.add_timing("train", number, "train", time.monotonic() - began, 0, peak_memory())
+        with self.store.timed("train", number, "train"):
+            reference = partial(logprobs, run, examples, role)
+            trained = self.trainer(start, examples, self.settings, folder, reference, self.seed)
         if trained.neural:
             canary.stops(trained, start, self.tasks)
         result = summarise(self.store, number, tally, self.measure(trained, number))
-        self.store.set_round(number, result.as_dict())
+        self.store.set_round(number, result.as_dict(), self.grader.name)
         return trained, result
 
     def measure(self, model: Model, number: int) -> Evaluation | None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from .answers import Grader
 from .errors import UserError
 from .evaluate import Evaluation
 from .ledger.tally import Tally
@@ -16,6 +17,8 @@ from .models.model import Model
 from .progress import say
 from .statistics import Interval
 from .store import Store
+from .train import Train
+from .types import Task, digest
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,14 @@ def summarise(store: Store, number: int, tally: Tally, evaluation: Evaluation | 
     events = {f"{kind}: {reason}": n for (kind, reason), n in store.events("collect", number).items()}
     seconds = {part: s for part, (s, _) in timings.items()}
     return Round(number, tally, evaluation, seconds, events)
+
+
+def made_of(
+    method: object, model: Model, tasks: Sequence[Sequence[Task]], train: Train, numbers: Sequence[int], grader: Grader
+) -> str:
+    """Return a hash of what decides a run's rounds, but not of how many there are: a longer run is made alike."""
+    asked = [[task.fingerprint for task in some] for some in tasks]
+    return digest(type(method).__name__, vars(method), model.identity, asked, asdict(train), numbers, grader.name)
 
 
 def announce_folder(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

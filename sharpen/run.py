@@ -209,7 +209,7 @@ class Run:
             wanted = n * len(planned)
             say(f"  {self.scope} {self.round} {verb}: {len(known)} of {wanted} attempts are in the ledger already")
         self._ask(writer, verb, missing, known)
-        self.store.use(self.scope, self.round, known)
+        self.store.use(self.scope, self.round, known.values())
         return [
             Group(job.task, tuple(known[key] for key in p.keys) if isinstance(p, Planned) else ())
             for job, p in zip(jobs, plans, strict=True)

@@ -7,63 +7,32 @@ resuming is computing the keys that are missing and nothing is ever replayed for
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any
 
 from .answers import Verdict
 from .errors import StoreError
-from .examples import Example, Examples
+from .examples import Examples
+from .ledger import history
 from .ledger.database import Database
-from .ledger.records import task_of, task_record
+from .ledger.files import put
+from .ledger.recorded import Recorded
+from .ledger.records import asked_key, example_row, gold_key, seal, task_of, task_record, verdict_of
 from .ledger.tally import Tally, tally
 from .packing import DAMAGE, pack_numbers, pack_parts, pack_reading, unpack_parts, unpack_reading
 from .plan import Planned
-from .types import Image, Part, Reading, Rollout, Score, Task
+from .progress import peak_memory
+from .types import Image, Part, Reading, Rollout, Score, Task, digest
 
-INSERT = f"INSERT OR REPLACE INTO rollouts VALUES ({','.join('?' * 17)})"
+INSERT = f"INSERT OR REPLACE INTO rollouts VALUES ({','.join('?' * 18)})"
 UNPACKED = 1024
 """Attempts whose parts are held unpacked at a time; the others are read again when they are looked at."""
-
-
-class Recorded(Sequence[Part]):
-    """The parts of a recorded attempt, read from the ledger when they are looked at.
-
-    A round of a million attempts is held as a million keys, and a training set as its keys.
-    """
-
-    __slots__ = ("_key", "_store")
-
-    def __init__(self, store: Store, key: str) -> None:
-        self._store = store
-        self._key = key
-
-    @overload
-    def __getitem__(self, at: int) -> Part: ...
-    @overload
-    def __getitem__(self, at: slice) -> tuple[Part, ...]: ...
-    def __getitem__(self, at: int | slice) -> Part | tuple[Part, ...]:
-        return self._store.parts(self._key)[at]
-
-    def __len__(self) -> int:
-        return len(self._store.parts(self._key))
-
-    def __iter__(self) -> Iterator[Part]:
-        return iter(self._store.parts(self._key))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Recorded | tuple) and tuple(self) == tuple(cast("Sequence[Part]", other))
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __repr__(self) -> str:
-        return f"Recorded({self._key[:12]})"
 
 
 @dataclass(frozen=True)
@@ -80,14 +49,16 @@ class Store:
     """A run folder's ledger: one writing process at a time; what was written is there after a kill.
 
     Raises StoreError where the folder is in use, not writable, full, damaged, or holds something
-    else. With `read_only` it looks at a folder that another process may be writing to.
+    else. With `read_only` it looks at a folder that another process may be writing to; without
+    `create` it does not make a ledger where there is none.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False, create: bool = True) -> None:
         self.folder = folder
         self.images = folder / "images"
-        self.db = Database(folder, read_only)
+        self.db = Database(folder, read_only, create)
         self._unpacked: OrderedDict[str, tuple[Part, ...]] = OrderedDict()
+        self._named: dict[str, tuple[Task, str, str]] = {}
         self._run: int | None = None
 
     def __enter__(self) -> Store:
@@ -101,13 +72,19 @@ class Store:
 
     # --- what the run is made of -----------------------------------------------------------------
 
-    def write_manifest(self, manifest: Mapping[str, object]) -> None:
-        """Begin a run: record what it is made of, in the ledger and in words beside it, whole or not at all."""
-        text = json.dumps(manifest, indent=1, default=str)
-        last = "INSERT INTO runs (started, command, manifest) VALUES (?, ?, ?)"
-        self.db.run((last, (now(), manifest.get("command"), text)))
+    def write_manifest(self, manifest: Mapping[str, object], made: str = "") -> None:
+        """Begin a run: record what it is made of, in the ledger and in words beside it, whole or not at all.
+
+        `made` is a hash of what decides its rounds, by default of the manifest: rounds and timings of runs made alike
+        belong together.
+        """
+        text, command, started = json.dumps(manifest, indent=1, default=str), manifest.get("command"), now()
+        made = made or digest(text)
+        row = (started, started, command, text, made, seal(started, command, text, made))
+        self.db.run(("INSERT INTO runs (started, seen, command, manifest, made, seal) VALUES (?, ?, ?, ?, ?, ?)", row))
         self._run = next(self.db.rows("SELECT max(id) FROM runs"))[0]
-        self._put(self.folder / "manifest.json", text.encode())
+        self.db.beat = lambda: ("UPDATE runs SET seen = ? WHERE id = ?", (now(), self._run))
+        put([(self.folder / "manifest.json", text.encode())])
 
     def manifest(self) -> dict[str, Any]:
         """Return what the folder's last run was made of; empty where nothing says so."""
@@ -116,57 +93,44 @@ class Store:
             return dict(json.loads(found[0][0]).items()) if found else {}
 
     def begin(self, scope: str, round: int) -> None:
-        """Forget what an earlier run, interrupted or with other settings, counted from this round on.
+        """Forget what this run, or one that was interrupted in it, counted in the round; a finished one stays.
 
-        Attempts, scores, verdicts and readings stay: whatever still fits is used again.
+        Attempts, scores, verdicts, readings and timings stay, too: whatever still fits is used again.
         """
-        here = "WHERE scope = ? AND round >= ?"
-        gone: list[tuple[str, Sequence[object]]] = [
-            (f"DELETE FROM {table} {here}", (scope, round)) for table in ("uses", "events", "timings")
-        ]
-        if scope == "collect":
-            gone.append(("DELETE FROM timings WHERE round >= ? AND scope <> 'eval'", (round,)))
-            gone += [(f"DELETE FROM {table} WHERE round >= ?", (round,)) for table in ("examples", "rounds")]
-        self.db.run(*gone)
+        history.begin(self.db, scope, round, self._run or 0)
 
     def add_tasks(self, tasks: Sequence[Task]) -> list[Task]:
         """Record tasks and put their images beside the ledger, each once.
 
-        Returns the tasks with those images, so that a run does not depend on files that may go away.
+        Returns the tasks with those images, so that a run does not depend on files that may go away. A task that asks
+        something else under the same id is recorded beside the old one; another gold answer replaces the old one.
         """
         # Images first, so that no row ever names one that is not there, whenever this is killed.
-        held = {sha: self.add_image(image) for sha, image in {i.sha256: i for t in tasks for i in t.images}.items()}
-        rows = ((t.id, t.fingerprint, json.dumps(task_record(t), default=str)) for t in tasks)
-        self.db.write("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)", rows)
+        held = self.add_images(image for task in tasks for image in task.images)
+        rows = ((t.id, asked_key(t), t.fingerprint, json.dumps(task_record(t), default=str)) for t in tasks)
+        self.db.write("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", rows)
         return [replace(t, images=tuple(held[i.sha256] for i in t.images)) if t.images else t for t in tasks]
 
     def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
-        """Return the recorded tasks among the wanted ids; raises StoreError for a damaged one."""
-        found: dict[str, Task] = {}
-        for name, record in self.db.among("SELECT id, task FROM tasks WHERE id IN", ids):
+        """Return the recorded tasks among the wanted ids, as they were asked last; StoreError for a damaged one."""
+        return {task.id: task for task in self.questions(ids).values()}
+
+    def questions(self, ids: Sequence[str]) -> dict[tuple[str, str], Task]:
+        """Return all that was ever asked under the wanted ids, by id and `asked_key`, the last one last."""
+        found: dict[tuple[str, str], Task] = {}
+        for _, name, asked, record in sorted(
+            self.db.among("SELECT rowid, id, asked, task FROM tasks WHERE id IN", ids)
+        ):
             with self._whole(f"task {name!r}"):
-                found[name] = task_of(record, self.images)
+                found[name, asked] = task_of(record, self.images)
         return found
 
-    def add_image(self, image: Image) -> Image:
-        """Write an image under its hash, whole or not at all, and return it as it lies there."""
-        target = self.images / image.sha256
-        if not target.exists():
-            self._put(target, image.read())
-        return Image(image.sha256, target)
-
-    def _put(self, target: Path, data: bytes) -> None:
-        partial = target.with_suffix(".partial")
-        try:
-            partial.write_bytes(data)
-            partial.rename(target)
-        except OSError as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)  # half of it would take the space that is missing
-            raise StoreError(
-                f"cannot write {target} ({error.strerror}); free some space or make it writable, and give the same "
-                "command again: what was recorded before is safe"
-            ) from error
+    def add_images(self, images: Iterable[Image]) -> dict[str, Image]:
+        """Write images under their hashes, whole or not at all, and return them as they lie there, by hash."""
+        wanted = {image.sha256: image for image in images}
+        places = {sha: self.images / sha for sha in wanted}
+        put((place, wanted[sha].read()) for sha, place in places.items() if not place.exists())
+        return {sha: Image(sha, place) for sha, place in places.items()}
 
     # --- attempts --------------------------------------------------------------------------------
 
@@ -174,8 +138,8 @@ class Store:
         """Record what attempts are shown: ids, spans and images of each distinct prompt."""
         prompts = {plan.prompt: plan.request.prompt for plan in plans}
         known = {key for (key,) in self.db.among("SELECT key FROM prompts WHERE key IN", list(prompts))}
-        for image in {i.sha256: i for key, p in prompts.items() if key not in known for i in p.task.images}.values():
-            self.add_image(image)  # a view may show another one than the task's
+        # A view may show another image than the task's.
+        self.add_images(i for key, p in prompts.items() if key not in known for i in p.task.images)
         rows = (
             (key, pack_numbers(p.ids), p.spans, json.dumps([i.sha256 for i in p.task.images]))
             for key, p in prompts.items()
@@ -198,16 +162,28 @@ class Store:
     def _row(self, r: Rollout, place: Place, origin: tuple[object, ...]) -> tuple[object, ...]:
         """Return an attempt as a row, its pictures written: those that a tool put into it."""
         tokens = 0
+        drawn: list[Image] = []
         for i, part in enumerate(r.parts):
             if part.image:
-                self.add_image(part.image)
+                drawn.append(part.image)
             tokens += len(part.ids) if i >= r.given else 0
-        blob = pack_parts(r.parts)
-        where = (place.scope, place.round, place.verb, r.task.id, place.attempt)
+        if drawn:
+            self.add_images(drawn)
+        blob, (asked, _) = pack_parts(r.parts), self._names(r.task)
+        where = (place.scope, place.round, place.verb, r.task.id, asked, place.attempt)
         return (
             *(r.key, *where, r.parent, r.given, blob, r.finish, r.model, tokens),
-            *(*origin, seal(r.key, blob, r.finish)),
+            *(*origin, seal(r.key, asked, blob, r.finish)),
         )
+
+    def _names(self, task: Task) -> tuple[str, str]:
+        """Return the hashes of a task's question and of its gold answer; attempts at one come together."""
+        held = self._named.get(task.id)
+        if held is None or held[0] is not task:
+            if len(self._named) >= UNPACKED:
+                self._named.clear()
+            held = self._named[task.id] = (task, asked_key(task), gold_key(task))
+        return held[1:]
 
     def parts(self, key: str) -> tuple[Part, ...]:
         """Return the parts of a recorded attempt; raises StoreError where it is not in the ledger."""
@@ -248,16 +224,17 @@ class Store:
             found[key] = Rollout(key, task, seen, Recorded(self, key), finish, model, given, parent)
         return found
 
-    def use(self, scope: str, round: int, keys: Iterable[str]) -> None:
-        """Count these attempts as part of the round, whenever they were sampled."""
-        self.db.write("INSERT OR IGNORE INTO uses VALUES (?, ?, ?)", ((scope, round, key) for key in keys))
+    def use(self, scope: str, round: int, rollouts: Iterable[Rollout]) -> None:
+        """Count these attempts, as ones at their tasks' gold answers, in the round, whenever they were sampled."""
+        rows = ((scope, round, self._run or 0, r.key, self._names(r.task)[1]) for r in rollouts)
+        self.db.write("INSERT OR REPLACE INTO uses VALUES (?, ?, ?, ?, ?)", rows)
 
     def collected(self, round: int, tasks: Mapping[str, Task]) -> list[Rollout]:
         """Return the attempts at these tasks that a round counted, with their scores."""
         rows = self.db.rows(
             "SELECT r.key, r.task FROM uses u JOIN rollouts r ON r.key = u.rollout "
-            "WHERE u.scope = 'collect' AND u.round = ? ORDER BY r.task, r.verb DESC, r.attempt, r.key",
-            (round,),
+            "WHERE u.scope = 'collect' AND u.round = ? AND u.run = ? ORDER BY r.task, r.verb DESC, r.attempt, r.key",
+            (round, self._seen(round)),
         )
         wanted = {key: (tasks[task], tasks[task]) for key, task in rows if task in tasks}
         found = self.rollouts(wanted)
@@ -272,24 +249,34 @@ class Store:
 
     def add_scores(self, scorer: str, values: Iterable[tuple[str, Score]]) -> None:
         """Record one scorer's judgement of attempts by key."""
-        self.db.write("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", ((k, scorer, v) for k, v in values))
+        rows = ((key, scorer, None if value is None else float(value)) for key, value in values)
+        self.db.write("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", ((*row, seal(*row)) for row in rows))
 
     def add_verdicts(self, grader: str, verdicts: Iterable[tuple[str, str, Verdict]]) -> None:
         """Record what a grader says of attempts, by key and gold answer."""
         rows = ((key, grader, gold, v.outcome, v.reason, v.found) for key, gold, v in verdicts)
-        self.db.write("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self.db.write(
+            "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", ((*row, seal(*row)) for row in rows)
+        )
 
     def verdicts(self, grader: str, keys: Sequence[str]) -> dict[tuple[str, str], Verdict]:
         """Return what a grader, by its name with version, said of attempts, by key and gold answer."""
         query = "SELECT rollout, grader, gold, outcome, reason, found FROM verdicts WHERE rollout IN"
-        rows = self.db.among(query, keys)
-        return {
-            (key, gold): Verdict(outcome, why, found) for key, by, gold, outcome, why, found in rows if by == grader
-        }
+        found: dict[tuple[str, str], Verdict] = {}
+        for key, by, gold, *said in self.db.among(query, keys):
+            if by == grader:
+                found[key, gold] = self.verdict(key, *said)
+        return found
+
+    def verdict(self, key: str, outcome: str, reason: str | None, found: str | None) -> Verdict:
+        """Return a verdict from its row; raises StoreError for a damaged one."""
+        with self._whole(f"a verdict on attempt {key}"):
+            return verdict_of(outcome, reason, found)
 
     def add_reading(self, key: str, reading: Reading) -> None:
         """Record one reading."""
-        self.db.write("INSERT OR REPLACE INTO readings VALUES (?, ?)", [(key, pack_reading(reading))])
+        row = (key, pack_reading(reading))
+        self.db.write("INSERT OR REPLACE INTO readings VALUES (?, ?, ?)", [(*row, seal(*row))])
 
     def readings(self, keys: Sequence[str]) -> dict[str, Reading]:
         """Return the recorded readings among the wanted keys."""
@@ -304,9 +291,8 @@ class Store:
 
     def add_event(self, scope: str, round: int, kind: str, reason: str, task: str | None, rollout: str | None) -> None:
         """Record that something was left out or could not be told, once per reason and place."""
-        self.db.write(
-            "INSERT OR IGNORE INTO events VALUES (?,?,?,?,?,?)", [(scope, round, kind, reason, task, rollout)]
-        )
+        row = (scope, round, self._run or 0, kind, reason, task, rollout)
+        self.db.write("INSERT OR IGNORE INTO events VALUES (?,?,?,?,?,?,?)", [row])
 
     def leave_out(self, rows: Iterable[tuple[str, str]]) -> None:
         """Record the rows of this run's data, and why, that became no task."""
@@ -317,32 +303,42 @@ class Store:
     def events(self, scope: str, round: int) -> dict[tuple[str, str], int]:
         """Return how often each (kind, reason) was recorded in a round."""
         rows = self.db.rows(
-            "SELECT kind, reason, count(*) FROM events WHERE scope = ? AND round = ? GROUP BY kind, reason",
-            (scope, round),
+            "SELECT kind, reason, count(*) FROM events WHERE scope = ? AND round = ? AND run = ? GROUP BY kind, reason",
+            (scope, round, self._seen(round)),
         )
         return {(kind, reason): count for kind, reason, count in rows}
 
     def noted(self, scope: str, round: int, kind: str) -> set[str]:
         """Return the keys of the attempts that events of this kind name."""
-        query = "SELECT rollout FROM events WHERE scope = ? AND round = ? AND kind = ? AND rollout NOT NULL"
-        return {key for (key,) in self.db.rows(query, (scope, round, kind))}
+        here = "WHERE scope = ? AND round = ? AND run = ? AND kind = ?"
+        query = f"SELECT rollout FROM events {here} AND rollout NOT NULL"
+        return {key for (key,) in self.db.rows(query, (scope, round, self._seen(round), kind))}
+
+    def _seen(self, round: int) -> int:
+        """Return the run whose round is looked at: this one's, or the one's that finished it."""
+        return history.seen_run(self.db, round) if self._run is None else self._run
 
     def add_timing(
         self, scope: str, round: int, part: str, seconds: float, tokens: int, memory: tuple[int, int | None]
     ) -> None:
         """Record what one piece of work took; `memory` is the peak so far in bytes, of the process and the device."""
-        row = (scope, round, part, seconds, tokens, *memory)
-        self.db.write("INSERT INTO timings VALUES (?, ?, ?, ?, ?, ?, ?)", [row])
+        row = (scope, round, self._run or 0, part, seconds, tokens, *memory)
+        self.db.write("INSERT INTO timings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row])
         self.db.sync()
 
+    @contextmanager
+    def timed(self, scope: str, round: int, part: str) -> Generator[None]:
+        """Record what a piece of work without tokens took, whether it came to its end or not."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.add_timing(scope, round, part, time.monotonic() - began, 0, peak_memory())
+
     def timings(self, round: int | None = None) -> dict[str, tuple[float, int]]:
-        """Return seconds and tokens by part of the work, over one round or all."""
-        rows = self.db.rows(
-            "SELECT scope || ' ' || part, sum(seconds), sum(tokens) FROM timings "
-            "WHERE ? IS NULL OR round = ? GROUP BY scope, part",
-            (round, round),
-        )
-        return {part: (seconds, tokens) for part, seconds, tokens in rows}
+        """Return seconds and tokens by part, over one round or all, of every process that did this work."""
+        run = history.seen_run(self.db, round) if self._run is None else self._run
+        return history.timings(self.db, round, run)
 
     def peak_bytes(self) -> tuple[int | None, int | None]:
         """Return the most memory that process and device were seen to use, None where nothing was recorded."""
@@ -352,21 +348,27 @@ class Store:
     # --- rounds ----------------------------------------------------------------------------------
 
     def set_examples(self, round: int, examples: Examples) -> None:
-        """Replace the round's training examples; attempts that nobody sampled here, such as a teacher's, come along."""
-        self.db.run(("DELETE FROM examples WHERE round = ?", (round,)))
+        """Replace the run's examples of a round; attempts that nobody sampled here, such as a teacher's, come along."""
+        run = self._run or 0
+        unfinished = "run = ?2 OR run NOT IN (SELECT run FROM rounds WHERE round = ?1)"
+        self.db.run((f"DELETE FROM examples WHERE round = ?1 AND ({unfinished})", (round, run)))
         written = {r.key: r for e in examples for r in e.rollouts if not isinstance(r.parts, Recorded)}
         known = {key for (key,) in self.db.among("SELECT key FROM rollouts WHERE key IN", list(written))}
         foreign = [r for key, r in written.items() if key not in known]
         given = [self._row(r, Place("collect", round, "given", i), ("", 0, 0, "[]")) for i, r in enumerate(foreign)]
         self.db.write(INSERT, given)
-        rows = (example_row(round, i, e) for i, e in enumerate(examples))
-        self.db.write("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?)", rows)
+        rows = (example_row(round, run, i, e) for i, e in enumerate(examples))
+        self.db.write("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self.db.sync()
 
-    def set_round(self, round: int, result: Mapping[str, object]) -> None:
-        """Record a finished round's result."""
-        self.db.write("INSERT OR REPLACE INTO rounds VALUES (?, ?)", [(round, json.dumps(result))])
+    def set_round(self, round: int, result: Mapping[str, object], grader: str = "") -> None:
+        """Record a finished round, judged by this grader, in the place of an earlier run's."""
+        history.finish(self.db, round, self._run or 0, grader, json.dumps(result))
         self.db.sync()
+
+    def forget_after(self, round: int) -> None:
+        """Forget the rounds after the last one of this run, which a longer one had left."""
+        history.forget_after(self.db, round)
 
     def rounds(self) -> list[dict[str, object]]:
         """Return the results of all finished rounds, in order."""
@@ -376,22 +378,9 @@ class Store:
 
     def tally(self, round: int, tasks: int, examples: int, scorer: str = "correct") -> Tally:
         """Count what a round's collection brought, by the scores in the ledger."""
-        return tally(self.db, round, tasks, examples, scorer)
+        return tally(self.db, round, self._seen(round), tasks, examples, scorer)
 
 
 def now() -> str:
     """Return the time as the ledger writes it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def seal(key: str, parts: bytes, finish: str) -> bytes:
-    """Return a checksum over what an attempt's row says, so that a damaged row is found."""
-    return blake2b(key.encode() + parts + finish.encode(), digest_size=8).digest()
-
-
-def example_row(round: int, position: int, example: Example) -> tuple[object, ...]:
-    """Return an example as a ledger row: kind, attempt, other attempt, and its numbers as JSON."""
-    first, *others = example.rollouts
-    numbers = {name: value for name, value in vars(example).items() if not isinstance(value, Rollout)}
-    kind = type(example).__name__.lower()
-    return (round, position, kind, first.key, others[0].key if others else None, json.dumps(numbers, default=str))

@@ -103,19 +103,26 @@ def shares(there: Mapping[str, int], n: int) -> dict[str, int]:
 
 
 def _verdicts(store: Store) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each attempt with its outcomes by grader, of verdicts on the gold answer that its task has now."""
+    """Yield each attempt with its outcomes by grader, of verdicts on the gold answer that its question has now."""
 
     @lru_cache(maxsize=1 << 16)
-    def gold_of(name: str | None) -> str | None:
-        task = store.tasks([name]).get(name) if name is not None else None
+    def gold_of(name: str | None, asked: str) -> str | None:
+        task = store.questions([name]).get((name, asked)) if name is not None else None
         return gold_key(task) if task else None
 
     rows = store.db.rows(
-        "SELECT v.rollout, v.grader, v.gold, v.outcome, r.task FROM verdicts v "
+        "SELECT v.rollout, v.grader, v.gold, v.outcome, r.task, r.asked FROM verdicts v "
         "LEFT JOIN rollouts r ON r.key = v.rollout ORDER BY v.rollout, v.grader"
     )
     for key, some in groupby(rows, key=itemgetter(0)):
-        yield key, {grader: outcome for _, grader, gold, outcome, name in some if gold == gold_of(name)}
+        yield (
+            key,
+            {
+                grader: store.verdict(key, outcome, None, None).outcome
+                for _, grader, gold, outcome, *asked in some
+                if gold == gold_of(*asked)
+            },
+        )
 
 
 def header(drawn: Drawn) -> list[str]:
@@ -127,8 +134,8 @@ def rows(store: Store, drawn: Drawn) -> Iterator[list[str]]:
     """Yield the sheet's rows."""
     for sort in SORTS:
         for key in drawn.chosen[sort]:
-            name = next(store.db.rows("SELECT task FROM rollouts WHERE key = ?", (key,)))[0]
-            yield row(store, drawn, sort, key, store.tasks([name])[name])
+            asked = next(store.db.rows("SELECT task, asked FROM rollouts WHERE key = ?", (key,)))
+            yield row(store, drawn, sort, key, store.questions([asked[0]])[asked])
 
 
 def row(store: Store, drawn: Drawn, sort: str, key: str, task: Task) -> list[str]:

@@ -1,52 +1,43 @@
 # pyright: strict
-"""Is a run folder whole? Every reference, image, seal, key and count is looked at again, row by row.
+"""Is a run folder whole? Every reference, file, seal, key and count is looked at again, row by row.
 
-Nothing is held but the row at hand, and one state of the ledger is seen throughout, so that it can be
-asked of a folder of a million attempts that another process is writing to.
+Nothing is held but the row at hand, and the verdicts of one evaluation, and one state of the ledger is seen
+throughout, so that it can be asked of a folder of a million attempts that another process is writing to.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import StoreError
-from ..packing import DAMAGE, unpack_numbers, unpack_parts, unpack_reading
-from ..plan import prompt_key, rollout_keys
-from ..progress import Progress
-from ..store import Store, seal
-from ..types import Part
-from .records import task_of
-from .tally import Tally
-from .visible import word
+from ..packing import DAMAGE, unpack_numbers, unpack_reading
+from ..plan import prompt_key
+from ..store import Store
+from ..train import record
+from .check_attempts import attempts
+from .check_rounds import rounds
+from .fault import HASH, Fault, picture
+from .records import asked_key, seal, task_of
 
-HASH = re.compile("[0-9a-f]{64}")
-TABLES = ("tasks", "prompts", "calls", "rollouts", "uses", "scores", "verdicts", "readings", "examples", "rounds")
+TABLES = (
+    *("tasks", "prompts", "calls", "rollouts", "uses", "scores", "verdicts", "readings", "examples", "events"),
+    *("rounds", "runs"),
+)
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong with a folder: the table (`images` are files), which row, and what it means."""
-
-    table: str
-    row: str
-    problem: str
-
-    @property
-    def line(self) -> str:
-        """The fault in one line."""
-        named = f"{self.table} {word(self.row)}" if self.row else self.table
-        return f"{named}: {word(self.problem)}"
+SEALED = {
+    "scores": "rollout, scorer, value",
+    "verdicts": "rollout, grader, gold, outcome, reason, found",
+    "readings": "key, reading",
+    "examples": "round, position, kind, rollout, other, numbers",
+    "runs": "started, command, manifest, made",
+}
+"""What each row's seal is over; its first two columns tell the rows apart."""
 
 
 class Reference(NamedTuple):
@@ -59,6 +50,9 @@ class Reference(NamedTuple):
     target: str
     meaning: str
     only: str = ""
+    """Which rows of the table have to name one."""
+    also: str = ""
+    """What else the row that is named has to fulfil."""
 
 
 WRITTEN = "AND t.verb <> 'given'"
@@ -69,35 +63,15 @@ REFERENCES = (
     Reference("verdicts", "t.rollout, t.grader", "rollout", "rollouts.key", "the verdict is on nothing"),
     Reference("examples", "t.round, t.position", "rollout", "rollouts.key", "it cannot be trained on again"),
     Reference("examples", "t.round, t.position", "other", "rollouts.key", "it cannot be trained on again"),
-    Reference("rollouts", "t.key", "task", "tasks.id", "what was asked is lost"),
+    Reference("rollouts", "t.key", "task", "tasks.id", "what was asked is lost", also="AND o.asked = t.asked"),
     Reference("rollouts", "t.key", "parent", "rollouts.key", "what it was resumed from is lost"),
     Reference("rollouts", "t.key", "prompt", "prompts.key", "what the model was shown is lost", WRITTEN),
     Reference("rollouts", "t.key", "call", "calls.id", "how it was sampled is lost", WRITTEN),
+    *(
+        Reference(table, "t.round", "run", "runs.id", "what it was made of is lost", "AND t.run <> 0")
+        for table in ("rounds", "uses", "examples", "events", "timings")
+    ),
 )
-
-
-class Attempt(NamedTuple):
-    """A row of `rollouts`, and the address and settings of its call, None where that is not there."""
-
-    key: str
-    scope: str
-    round: int
-    verb: str
-    task: str
-    attempt: int
-    parent: str | None
-    given: int
-    parts: bytes
-    finish: str
-    model: str
-    tokens: int
-    prompt: str
-    call: int
-    room: int
-    address: str
-    seal: bytes
-    call_address: str | None
-    settings: str | None
 
 
 def faults(folder: Path) -> Iterator[Fault]:
@@ -109,17 +83,30 @@ def faults(folder: Path) -> Iterator[Fault]:
             raise
         yield Fault("ledger.db", "", str(error))
         return
-    with opened as store, store.db.snapshot():
-        for part in (integrity, references, tasks, prompts, attempts, readings, rounds, images):
-            yield from _survived(part, store)
+    parts = (integrity, references, tasks, prompts, attempts, seals, readings, rounds, runs, images, models)
+    try:
+        with opened as store, store.db.snapshot():
+            for part in parts:
+                yield from _survived(part, store)
+    except StoreError as error:  # SQLite looks at a file once more when it lets go of it
+        if _code(error) in LOCKED:
+            raise
+        yield Fault("ledger.db", "", str(error))
 
 
-def held(folder: Path) -> dict[str, int]:
-    """Return how many rows each table holds, and how many images lie beside them; none of what cannot be counted."""
-    found: dict[str, int] = {}
-    with suppress(StoreError), Store(folder, read_only=True) as store:  # that is named as a fault
-        for table in TABLES:
-            found[table] = int(next(store.db.rows(f"SELECT count(*) FROM {table}"))[0])
+def held(folder: Path) -> dict[str, int | None]:
+    """Return how many rows each table holds, None where they cannot be counted, and how many images lie beside them.
+
+    Raises StoreError where the ledger is locked.
+    """
+    found: dict[str, int | None] = dict.fromkeys(TABLES)
+    for table in TABLES:
+        try:
+            with Store(folder, read_only=True) as store:
+                found[table] = int(next(store.db.rows(f"SELECT count(*) FROM {table}"))[0])
+        except StoreError as error:
+            if _code(error) in LOCKED:
+                raise
     return {**found, "images": sum(1 for _ in _pictures(folder / "images"))}
 
 
@@ -150,7 +137,8 @@ def references(store: Store) -> Iterator[Fault]:
     for r in REFERENCES:
         target, key = r.target.split(".")
         query = (
-            f"SELECT t.{r.column}, {r.row} FROM {r.table} t LEFT JOIN {target} o ON o.{key} = t.{r.column} "
+            f"SELECT DISTINCT t.{r.column}, {r.row} FROM {r.table} t "
+            f"LEFT JOIN {target} o ON o.{key} = t.{r.column} {r.also} "
             f"WHERE t.{r.column} IS NOT NULL AND o.{key} IS NULL {r.only}"
         )
         for value, *row in store.db.rows(query):
@@ -160,10 +148,10 @@ def references(store: Store) -> Iterator[Fault]:
 
 def tasks(store: Store) -> Iterator[Fault]:
     """Tasks that are not what their fingerprint was made of, or lack a picture."""
-    for name, fingerprint, record in store.db.rows("SELECT id, fingerprint, task FROM tasks ORDER BY rowid"):
+    for name, *hashes, text in store.db.rows("SELECT id, asked, fingerprint, task FROM tasks ORDER BY rowid"):
         try:
-            task = task_of(record, store.images)
-            same = (task.id, task.fingerprint) == (name, fingerprint)
+            task = task_of(text, store.images)
+            same = (task.id, asked_key(task), task.fingerprint) == (name, *hashes)
             lacking = [problem for image in task.images for problem in picture(store.images, image.sha256)]
         except DAMAGE as error:
             yield Fault("tasks", name, f"its record cannot be read ({error}); what was asked is lost")
@@ -190,71 +178,13 @@ def prompts(store: Store) -> Iterator[Fault]:
         yield from (Fault("prompts", key, problem) for sha in shown for problem in picture(store.images, sha))
 
 
-def attempts(store: Store) -> Iterator[Fault]:
-    """Attempts whose row contradicts itself: seal, parts, counts, address or key."""
-    total = int(next(store.db.rows("SELECT count(*) FROM rollouts"))[0])
-    columns = ", ".join(f"r.{name}" for name in Attempt._fields[:-2])
-    rows = store.db.rows(
-        f"SELECT {columns}, c.address, c.settings FROM rollouts r LEFT JOIN calls c ON c.id = r.call ORDER BY r.rowid"
-    )
-    for row in Progress("attempts checked", total).over(rows):
-        attempt = Attempt(*row)
-        try:
-            yield from (Fault("rollouts", attempt.key, problem) for problem in wrong(attempt, store.images))
-        except DAMAGE as error:
-            yield Fault("rollouts", str(attempt.key), f"its row cannot be read ({error})")
-
-
-def wrong(row: Attempt, images: Path) -> Iterator[str]:
-    """Yield what is wrong with one attempt's row."""
-    if seal(row.key, row.parts, row.finish) != row.seal:
-        yield "its seal does not fit: key, parts or finish were changed or damaged after it was written"
-    try:
-        parts = unpack_parts(row.parts, images)
-    except DAMAGE as error:
-        yield f"its parts do not unpack ({error}); what was written is lost"
-        return
-    for part in parts:
-        if part.image:
-            yield from picture(images, part.image.sha256)
-    if not 0 <= row.given <= len(parts):
-        yield f"{row.given} parts are said to be given, it has {len(parts)}"
-        return
-    sampled = sum(len(part.ids) for part in parts[row.given :])
-    if sampled != row.tokens:
-        yield f"{row.tokens} tokens are said to be sampled, it has {sampled} that were not given"
-    if row.verb == "given":
-        if row.prompt or row.call or row.room:
-            yield f"it came ready-made, but names prompt {row.prompt!r}, call {row.call} and room {row.room}"
-    elif row.call_address is not None and row.settings is not None:
-        yield from misplaced(row, parts[: row.given], row.call_address, row.settings)
-
-
-def misplaced(row: Attempt, given: Sequence[Part], call_address: str, settings: str) -> Iterator[str]:
-    """Yield where a row's place or key is not the one that follows from what it depends on."""
-    call, address = parsed(call_address), json.loads(row.address)
-    _, scope, round, _, verb = call
-    if (scope, round, verb) != (row.scope, row.round, row.verb):
-        yield f"it says {row.scope} {row.round} {row.verb}, its call is of {scope} {round} {verb}"
-    name, parent, *cut = address if len(address) > 1 else (address[0], None)
-    if (name, parent) != (row.task, row.parent):
-        yield f"it is of task {row.task!r} and parent {row.parent}, its address is of {name!r} and {parent}"
-    if cut and (kept := cut[0] + len(cut[1])) != (count := sum(len(part.ids) for part in given)):
-        yield f"its address says that {kept} ids were given, it has {count}"
-    limits = {**parsed(settings), "max_tokens": row.room}
-    ids = [part.ids for part in given]
-    (key,) = rollout_keys(row.model, row.prompt, ids, limits, call, address, [row.attempt])
-    if key != row.key:
-        yield (
-            f"its key is not the one that follows from model, prompt, given ids, settings, room, addresses and attempt "
-            f"({key}): one of them was changed, and a run would sample it anew"
-        )
-
-
-@lru_cache(maxsize=1024)
-def parsed(text: str) -> Any:
-    """Return a call's address or settings; many attempts share one."""
-    return json.loads(text)
+def seals(store: Store) -> Iterator[Fault]:
+    """Rows that are not what was written: scores, verdicts, readings, examples and runs."""
+    for table, columns in SEALED.items():
+        for *row, sealed in store.db.rows(f"SELECT {columns}, seal FROM {table}"):
+            if seal(*row) != sealed:
+                name = ", ".join(map(str, row[:2] if table != "readings" else row[:1]))
+                yield Fault(table, name, f"its seal does not fit: {columns} were not all written as they are now")
 
 
 def readings(store: Store) -> Iterator[Fault]:
@@ -266,26 +196,25 @@ def readings(store: Store) -> Iterator[Fault]:
             yield Fault("readings", key, f"it does not unpack ({error}); delete the row, and a run measures it again")
 
 
-def rounds(store: Store) -> Iterator[Fault]:
-    """Finished rounds whose numbers are not what the ledger holds; round 0 is the base model's and has none."""
-    for number, result in list(store.db.rows("SELECT round, result FROM rounds ORDER BY round")):
+def runs(store: Store) -> Iterator[Fault]:
+    """Runs that are gone from the list, and words beside the ledger that are not the last one's."""
+    last, count = next(store.db.rows("SELECT ifnull(max(id), 0), count(*) FROM runs"))
+    if last != count:
+        yield Fault("runs", "", f"it holds {count} of {last} runs; what the others were made of is lost")
+    for number, manifest in store.db.rows("SELECT id, manifest FROM runs ORDER BY id"):
         try:
-            recorded: dict[str, Any] = dict(json.loads(result))
+            dict(json.loads(manifest).items())
         except DAMAGE as error:
-            yield Fault("rounds", str(number), f"its result cannot be read ({error})")
+            yield Fault("runs", str(number), f"its manifest cannot be read ({error})")
+    for (text,) in store.db.rows("SELECT manifest FROM runs ORDER BY id DESC LIMIT 1"):
+        try:
+            same = (store.folder / "manifest.json").read_text(encoding="utf-8") == text
+        except (OSError, UnicodeDecodeError) as error:
+            yield Fault("manifest.json", "", f"it cannot be read ({error}); the ledger has what it said")
             continue
-        if number == 0 and "attempts" not in recorded:
-            continue
-        asked = recorded.get("tasks")
-        if not isinstance(asked, int):
-            yield Fault("rounds", str(number), f"its result names {asked!r} tasks, a number is needed to count it anew")
-            continue
-        rows = int(next(store.db.rows("SELECT count(*) FROM examples WHERE round = ?", (number,)))[0])
-        counted = asdict(store.tally(number, asked, rows))
-        for name in (f.name for f in fields(Tally)):
-            if recorded.get(name) != counted[name]:
-                said = f"says {recorded[name]!r}" if name in recorded else "does not say how many"
-                yield Fault("rounds", str(number), f"{name}: its result {said}, the ledger holds {counted[name]}")
+        if not same:
+            what = "it is not that of the last run: it was changed, or that run was killed as it began"
+            yield Fault("manifest.json", "", f"{what}; the ledger has what it said")
 
 
 def images(store: Store) -> Iterator[Fault]:
@@ -303,12 +232,15 @@ def images(store: Store) -> Iterator[Fault]:
             )
 
 
-def picture(folder: Path, sha: str) -> Iterator[str]:
-    """Yield what is wrong with a name of a picture: it is no hash, or no file has it."""
-    if not HASH.fullmatch(sha):
-        yield f"it names {sha!r} as an image, which is no sha256"
-    elif not (folder / sha).is_file():
-        yield f"its image {sha} is not in {folder.name}/; it cannot be shown again"
+def models(store: Store) -> Iterator[Fault]:
+    """Trained models whose files are not those that training wrote."""
+    for folder in record.trained(store.folder):
+        try:
+            yield from (
+                Fault("models", folder.name, problem) for problem in record.changed(folder, record.read(folder))
+            )
+        except StoreError as error:
+            yield Fault("models", folder.name, str(error))
 
 
 def _pictures(folder: Path) -> Iterator[Path]:

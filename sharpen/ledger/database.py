@@ -1,7 +1,7 @@
 """The ledger's file: tables, one writer at a time, and every way in which a disk fails, said in one line.
 
 Each write is a transaction of its own in the write-ahead log, so a killed process loses nothing that it had
-written; the log is forced to the disk once a second, so a power cut loses at most that.
+written; the log is forced to the disk once a second, whoever reads it, so a power cut loses at most that.
 """
 
 from __future__ import annotations
@@ -10,70 +10,79 @@ import fcntl
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
+from .files import force
 
-VERSION = 2
+VERSION = 3
 SYNC_EVERY_S = 1.0
 WAIT_FOR_LOCK_S = 5.0
 CACHE_KIB = 65_536
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
-    id INTEGER PRIMARY KEY, started TEXT NOT NULL, ended TEXT, command TEXT, manifest TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS tasks (id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, task TEXT NOT NULL);
+    id INTEGER PRIMARY KEY, started TEXT NOT NULL, seen TEXT NOT NULL, ended TEXT, command TEXT,
+    manifest TEXT NOT NULL, made TEXT NOT NULL, seal BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS tasks (
+    id TEXT NOT NULL, asked TEXT NOT NULL, fingerprint TEXT NOT NULL, task TEXT NOT NULL, PRIMARY KEY (id, asked));
 CREATE TABLE IF NOT EXISTS prompts (
     key TEXT PRIMARY KEY, ids BLOB NOT NULL, spans BLOB NOT NULL, images TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY, address TEXT NOT NULL, settings TEXT NOT NULL, UNIQUE (address, settings));
 CREATE TABLE IF NOT EXISTS rollouts (
     key TEXT PRIMARY KEY, scope TEXT NOT NULL, round INTEGER NOT NULL, verb TEXT NOT NULL, task TEXT NOT NULL,
-    attempt INTEGER NOT NULL, parent TEXT, given INTEGER NOT NULL, parts BLOB NOT NULL, finish TEXT NOT NULL,
-    model TEXT NOT NULL, tokens INTEGER NOT NULL, prompt TEXT NOT NULL, call INTEGER NOT NULL, room INTEGER NOT NULL,
-    address TEXT NOT NULL, seal BLOB NOT NULL);
+    asked TEXT NOT NULL, attempt INTEGER NOT NULL, parent TEXT, given INTEGER NOT NULL, parts BLOB NOT NULL,
+    finish TEXT NOT NULL, model TEXT NOT NULL, tokens INTEGER NOT NULL, prompt TEXT NOT NULL, call INTEGER NOT NULL,
+    room INTEGER NOT NULL, address TEXT NOT NULL, seal BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS given_by_task ON rollouts (task) WHERE verb = 'given';
 CREATE TABLE IF NOT EXISTS uses (
-    scope TEXT NOT NULL, round INTEGER NOT NULL, rollout TEXT NOT NULL,
-    PRIMARY KEY (scope, round, rollout)) WITHOUT ROWID;
+    scope TEXT NOT NULL, round INTEGER NOT NULL, run INTEGER NOT NULL, rollout TEXT NOT NULL, gold TEXT NOT NULL,
+    PRIMARY KEY (scope, round, run, rollout)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scores (
-    rollout TEXT NOT NULL, scorer TEXT NOT NULL, value REAL, PRIMARY KEY (rollout, scorer)) WITHOUT ROWID;
+    rollout TEXT NOT NULL, scorer TEXT NOT NULL, value REAL, seal BLOB NOT NULL,
+    PRIMARY KEY (rollout, scorer)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
     rollout TEXT NOT NULL, grader TEXT NOT NULL, gold TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT, found TEXT,
-    PRIMARY KEY (rollout, grader, gold)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS readings (key TEXT PRIMARY KEY, reading BLOB NOT NULL);
+    seal BLOB NOT NULL, PRIMARY KEY (rollout, grader, gold)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS readings (key TEXT PRIMARY KEY, reading BLOB NOT NULL, seal BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS examples (
-    round INTEGER NOT NULL, position INTEGER NOT NULL, kind TEXT NOT NULL, rollout TEXT NOT NULL, other TEXT,
-    numbers TEXT NOT NULL, PRIMARY KEY (round, position)) WITHOUT ROWID;
+    round INTEGER NOT NULL, run INTEGER NOT NULL, position INTEGER NOT NULL, kind TEXT NOT NULL, rollout TEXT NOT NULL,
+    other TEXT, numbers TEXT NOT NULL, seal BLOB NOT NULL, PRIMARY KEY (round, run, position)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
-    scope TEXT NOT NULL, round INTEGER NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, task TEXT, rollout TEXT);
+    scope TEXT NOT NULL, round INTEGER NOT NULL, run INTEGER NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
+    task TEXT, rollout TEXT);
 CREATE UNIQUE INDEX IF NOT EXISTS events_once
-    ON events (scope, round, kind, reason, ifnull(task, ''), ifnull(rollout, ''));
+    ON events (scope, round, run, kind, reason, ifnull(task, ''), ifnull(rollout, ''));
 CREATE TABLE IF NOT EXISTS timings (
-    scope TEXT NOT NULL, round INTEGER NOT NULL, part TEXT NOT NULL, seconds REAL NOT NULL, tokens INTEGER NOT NULL,
-    peak_bytes INTEGER, device_peak_bytes INTEGER);
-CREATE TABLE IF NOT EXISTS rounds (round INTEGER PRIMARY KEY, result TEXT NOT NULL);
+    scope TEXT NOT NULL, round INTEGER NOT NULL, run INTEGER NOT NULL, part TEXT NOT NULL, seconds REAL NOT NULL,
+    tokens INTEGER NOT NULL, peak_bytes INTEGER, device_peak_bytes INTEGER);
+CREATE TABLE IF NOT EXISTS rounds (
+    round INTEGER PRIMARY KEY, run INTEGER NOT NULL, grader TEXT NOT NULL, result TEXT NOT NULL, seal BLOB NOT NULL);
 """
 
 
 class Database:
     """An open ledger file; raises StoreError for whatever goes wrong with it.
 
-    With `read_only` it looks at a file that another process may be writing to.
+    With `read_only` it looks at a file that another process may be writing to; without `create` it has to be there.
     """
 
-    def __init__(self, folder: Path, read_only: bool) -> None:
+    def __init__(self, folder: Path, read_only: bool, create: bool = True) -> None:
         self.path = folder / "ledger.db"
+        self.beat: Callable[[], tuple[str, Sequence[object]]] | None = None
+        """A statement to run whenever what was written is forced to the disk."""
         self._guard = threading.RLock()
         self._synced = time.monotonic()
         self._read_only = read_only
+        self._unnamed = True  # the folder's entry of a new log is not on the disk yet
         with ExitStack() as opened:
             if not read_only:
                 opened.enter_context(_lock(folder))
-            self._db = opened.enter_context(closing(_open(self.path, read_only)))
+            self._db = opened.enter_context(closing(_open(self.path, read_only, create)))
             self._opened = opened.pop_all()
 
     def close(self) -> None:
@@ -131,14 +140,30 @@ class Database:
         finally:
             self._db.text_factory = str
             if self._db.in_transaction:
-                self._db.execute("COMMIT")
+                with self._failures():  # SQLite looks at the file once more, which may be damaged
+                    self._db.execute("COMMIT")
 
     def sync(self) -> None:
-        """Force what was written to the disk."""
+        """Force what was written to the disk.
+
+        That is the log itself: a checkpoint, SQLite's own way, stops at what another process is reading.
+        """
         if self._read_only:
             return
         with self._guard, self._failures():
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            if self.beat:
+                self._db.execute(*self.beat())
+            try:
+                with suppress(FileNotFoundError):  # nothing was written since the last one closed it
+                    force(self.path.with_name(f"{self.path.name}-wal"))
+                if self._unnamed:
+                    force(self.path.parent)
+                    self._unnamed = False
+            except OSError as error:
+                raise StoreError(
+                    f"{self.path} cannot be forced to the disk ({error.strerror}); look at the disk and give the same "
+                    "command again, what was recorded before is safe"
+                ) from error
             self._synced = time.monotonic()
 
     @contextmanager
@@ -193,9 +218,9 @@ def _lock(folder: Path) -> Generator[None]:
         yield
 
 
-def _open(path: Path, read_only: bool) -> sqlite3.Connection:
+def _open(path: Path, read_only: bool, create: bool) -> sqlite3.Connection:
     """Open or create a ledger; raises StoreError for a file that is none or of another version."""
-    mode = "ro" if read_only else "rwc"
+    mode = "ro" if read_only else "rwc" if create else "rw"
     try:
         db = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode={mode}",
@@ -216,6 +241,8 @@ def _open(path: Path, read_only: bool) -> sqlite3.Connection:
             )
         if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise StoreError(f"{path} is a database of something else; give another --out")
+        if version == 0 and not (create or read_only):
+            raise StoreError(f"{path} is empty: nothing was recorded in it, or it was lost; restore it")
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if not read_only:
             db.execute("PRAGMA journal_mode = WAL")

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ..store import Store
+from .history import seen
 
 _OWN = re.compile(r"""(?<!^)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|\b[0-9a-f]{12}\b(?: \([^)]*\))?""")
 """What a reason says of one row alone: a quoted value that does not come first, or a picture's hash and file."""
@@ -15,7 +16,8 @@ _OWN = re.compile(r"""(?<!^)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|\b[0-9a-f]{1
 
 def left_out(store: Store) -> list[tuple[str, str]]:
     """Return (id, reason) of every row that the folder's last run left out, in order."""
-    return list(store.db.rows("SELECT task, reason FROM events WHERE scope = 'import' ORDER BY rowid"))
+    query = f"SELECT task, reason FROM events e WHERE scope = 'import' AND {seen('e')} ORDER BY rowid"
+    return list(store.db.rows(query))
 
 
 def by_reason(rows: Iterable[tuple[str, str]]) -> dict[str, int]:

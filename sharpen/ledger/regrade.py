@@ -11,11 +11,10 @@ from ..answers import Grader
 from ..progress import Progress
 from ..store import Store
 from ..types import Task
-from .records import gold_key
+from .records import OUTCOMES, gold_key
 
 BATCH = 2048
 """Attempts graded at a time (ours): their texts are in memory, those of all attempts are not."""
-OUTCOMES = ("right", "wrong", "unknown")
 NONE = "no verdict"
 
 
@@ -81,8 +80,8 @@ class Regraded:
 def regrade(store: Store, grader: Grader) -> Regraded:
     """Grade every recorded attempt anew and store the verdicts under the grader's name, beside those of others.
 
-    An attempt is graded as one at its task as that is recorded now. One whose task has no gold answer is skipped
-    and counted. A grader that gave verdicts before replaces its own.
+    An attempt is graded as one at the question it was made for, with the gold answer that this has now. One whose
+    task has no gold answer is skipped and counted. A grader that gave verdicts before replaces its own.
     """
     found = Regraded(grader.name)
     for (name,) in store.db.rows("SELECT DISTINCT grader FROM verdicts ORDER BY grader"):
@@ -95,24 +94,28 @@ def regrade(store: Store, grader: Grader) -> Regraded:
     return found
 
 
-def _batches(store: Store) -> Iterator[list[tuple[str, str, bytes]]]:
-    """Yield key, task and packed parts of all attempts, some at a time and each time from the last one on."""
-    query = "SELECT rowid, key, task, parts FROM rollouts WHERE rowid > ? ORDER BY rowid LIMIT ?"
+def _batches(store: Store) -> Iterator[list[tuple[str, tuple[str, str], bytes]]]:
+    """Yield key, task with question, and packed parts of all attempts, some at a time, each from the last one on."""
+    query = "SELECT rowid, key, task, asked, parts FROM rollouts WHERE rowid > ? ORDER BY rowid LIMIT ?"
     last = -1
     while batch := list(store.db.rows(query, (last, BATCH))):
         last = batch[-1][0]
-        yield [(key, task, parts) for _, key, task, parts in batch]
+        yield [(key, (task, asked), parts) for _, key, task, asked, parts in batch]
 
 
 def _grade(
-    store: Store, grader: Grader, batch: list[tuple[str, str, bytes]], found: Regraded, advance: Callable[[], None]
+    store: Store,
+    grader: Grader,
+    batch: list[tuple[str, tuple[str, str], bytes]],
+    found: Regraded,
+    advance: Callable[[], None],
 ) -> None:
     """Grade and store one batch, and count it."""
-    tasks = store.tasks(sorted({task for _, task, _ in batch}))
+    tasks = store.questions(sorted({name for _, (name, _), _ in batch}))
     wanted: dict[str, tuple[str, Task]] = {}
-    for key, name, parts in batch:
+    for key, asked, parts in batch:
         found.attempts += 1
-        task = tasks.get(name)
+        task = tasks.get(asked)
         if task is None or task.answer is None:
             found.skipped["without a recorded task" if task is None else "without a gold answer"] += 1
             advance()
@@ -120,7 +123,7 @@ def _grade(
         wanted[key] = ("".join(part.text for part in store.unpack(key, parts)), task)
     golds = {key: gold_key(task) for key, (_, task) in wanted.items()}
     before = {
-        (key, name): (outcome, reason)
+        (key, name): store.verdict(key, outcome, reason, None)
         for key, name, gold, outcome, reason in store.db.among(
             "SELECT rollout, grader, gold, outcome, reason FROM verdicts WHERE rollout IN", list(wanted)
         )
@@ -133,8 +136,8 @@ def _grade(
         if verdict.outcome == "unknown":
             found.now[str(verdict.reason)] += 1
         for name, moved in found.moves.items():
-            outcome, reason = before.get((key, name), (NONE, None))
-            moved[outcome, verdict.outcome] += 1
-            if outcome == "unknown":
-                found.reasons[name][str(reason)] += 1
+            old = before.get((key, name))
+            moved[old.outcome if old else NONE, verdict.outcome] += 1
+            if old and old.outcome == "unknown":
+                found.reasons[name][str(old.reason)] += 1
         advance()

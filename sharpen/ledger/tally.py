@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .database import Database
 
 _USED = "FROM uses u JOIN rollouts r ON r.key = u.rollout"
-_HERE = "WHERE u.scope = 'collect' AND u.round = ?"
+_HERE = "WHERE u.scope = 'collect' AND u.round = ? AND u.run = ?"
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,19 @@ class Tally:
     """Tokens sampled for these attempts, whenever that was."""
 
 
-def tally(db: Database, round: int, tasks: int, examples: int, scorer: str) -> Tally:
-    """Count what a round's collection brought, by the scores in the ledger."""
+def tally(db: Database, round: int, run: int, tasks: int, examples: int, scorer: str) -> Tally:
+    """Count what the collection of a run's round brought, by the scores in the ledger."""
     rows = db.rows(
         "SELECT r.verb, count(*), count(CASE WHEN s.value = 1 THEN 1 END), count(*) - count(s.value), "
         f"count(CASE WHEN r.finish = 'length' THEN 1 END), sum(r.tokens) {_USED} "
         f"LEFT JOIN scores s ON s.rollout = r.key AND s.scorer = ? {_HERE} GROUP BY r.verb",
-        (scorer, round),
+        (scorer, round, run),
     )
     found = {verb: counts for verb, *counts in rows}
     attempts, correct, unknown, cut, _ = found.get("sample", (0,) * 5)
     resumed, rescued, lost, cut_again, _ = found.get("resume", (0,) * 5)
-    dropped = next(
-        db.rows("SELECT count(*) FROM events WHERE scope = 'collect' AND round = ? AND kind = 'dropped'", (round,))
-    )[0]
+    gone = "SELECT count(*) FROM events WHERE scope = 'collect' AND round = ? AND run = ? AND kind = 'dropped'"
+    dropped = next(db.rows(gone, (round, run)))[0]
     return Tally(
         tasks=tasks,
         attempts=attempts,
@@ -52,17 +51,17 @@ def tally(db: Database, round: int, tasks: int, examples: int, scorer: str) -> T
         resumed=resumed,
         rescued=rescued,
         unfinished=cut + cut_again,
-        unsolved_before=tasks - _solved(db, round, scorer, ("sample", "sample")),
-        unsolved_after=tasks - _solved(db, round, scorer, ("sample", "resume")),
+        unsolved_before=tasks - _solved(db, round, run, scorer, ("sample", "sample")),
+        unsolved_after=tasks - _solved(db, round, run, scorer, ("sample", "resume")),
         dropped=dropped,
         examples=examples,
         tokens=sum(counts[-1] for counts in found.values()),
     )
 
 
-def _solved(db: Database, round: int, scorer: str, verbs: tuple[str, str]) -> int:
+def _solved(db: Database, round: int, run: int, scorer: str, verbs: tuple[str, str]) -> int:
     query = (
         f"SELECT count(DISTINCT r.task) {_USED} JOIN scores s ON s.rollout = r.key AND s.scorer = ? "
         f"{_HERE} AND s.value = 1 AND r.verb IN (?, ?)"
     )
-    return int(next(db.rows(query, (scorer, round, *verbs)))[0])
+    return int(next(db.rows(query, (scorer, round, run, *verbs)))[0])

@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
+from ..train.record import DONE
 from ..types import Image, Reading, Task
 from . import families
 from .decode import decode
@@ -218,8 +219,6 @@ class HF:
 DESCRIBED = ("processor_config.json", "preprocessor_config.json", "generation_config.json", "sharpen.json")
 SETTINGS = "sharpen.json"
 """File in a model's folder with the settings recommended for it; not part of its identity."""
-DONE = "training.json"
-"""File in a trained model's folder with what it was trained on; written last, not part of its identity."""
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

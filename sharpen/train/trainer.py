@@ -5,27 +5,33 @@ Checkpoints, resuming, accumulation, precision, schedules and trackers are the l
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback
 
-from ..errors import ModelError, TrainError, Unsupported
+from ..errors import ModelError, StoreError, TrainError, Unsupported
 from ..examples import Examples, Reinforce
-from ..models.hf import DONE, HF
+from ..ledger.files import force
+from ..models.hf import HF
 from ..models.model import Model
-from ..progress import Progress
+from ..progress import Progress, say
 from ..types import digest
-from . import Train, losses, objectives
+from . import Train, losses, objectives, record
 from .batch import Batch, Reference, Unit, collate, units
+from .record import DONE
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def train(
@@ -59,10 +65,12 @@ def train(
             shutil.rmtree(stale)
     if not _is_done(folder, recipe):
         known = reference() if needs_reference(examples, settings) else {}
-        record = _train(start, units(examples), settings, work, known, seed)
-        shutil.rmtree(folder, ignore_errors=True)
-        (work / "model" / DONE).write_text(json.dumps({**recipe, **record}, indent=1))
-        (work / "model").rename(folder)
+        with disk_failures(folder.parent):
+            found = _train(start, units(examples), settings, work, known, seed)
+            record.write(work / "model", {**recipe, **found})
+            shutil.rmtree(folder, ignore_errors=True)
+            (work / "model").rename(folder)
+            force(folder.parent)
     shutil.rmtree(work, ignore_errors=True)
     trained = HF(folder, str(folder), dtype=str(start.net.dtype).removeprefix("torch."), device=str(start.device))
     pairs = zip(start.net.parameters(), trained.net.parameters(), strict=True)
@@ -103,11 +111,43 @@ def repr_of(example: Any) -> list[object]:
 
 
 def _is_done(folder: Path, recipe: dict[str, Any]) -> bool:
-    file = folder / DONE
-    if not file.exists():
+    """Whether a folder holds the result of this training as it was written; says where it is no more that."""
+    if not (folder / DONE).exists():
         return False
-    found = json.loads(file.read_text())
-    return all(found.get(key) == value for key, value in json.loads(json.dumps(recipe)).items())
+    try:
+        found = record.read(folder)
+    except StoreError as error:
+        say(f"  {error}")
+        return False
+    if any(found.get(key) != value for key, value in json.loads(json.dumps(recipe)).items()):
+        return False
+    wrong = list(record.changed(folder, found))
+    for problem in wrong:
+        say(f"  {folder}: {problem}")
+    return not wrong
+
+
+@contextmanager
+def disk_failures(folder: Path) -> Generator[None]:
+    """Turn what the libraries raise when the disk is full or broken into one line."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if not is_disk(error):
+            raise
+        raise StoreError(
+            f"cannot write the training in {folder} ({str(error).splitlines()[0]}); free some space, a checkpoint "
+            "takes three to four times the weights, and give the same command again: it goes on from the last whole "
+            "checkpoint, and what was recorded before is safe"
+        ) from error
+
+
+def is_disk(error: Exception) -> bool:
+    """Whether an error is one of writing to a disk; torch and safetensors say so in words only."""
+    if isinstance(error, OSError):
+        return error.errno in DISK
+    said = ("No space left", "os error", "unexpected pos", "PytorchStreamWriter", "iostream error")
+    return any(words in str(error) for words in said)
 
 
 def _train(

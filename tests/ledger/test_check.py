@@ -15,10 +15,11 @@ from support import query
 
 from sharpen import cli
 from sharpen.ledger.check import Fault, faults
+from sharpen.ledger.records import seal
 from sharpen.models.scripted import Asked, Scripted
 from sharpen.packing import pack_parts
 from sharpen.run import Run
-from sharpen.store import Store, seal
+from sharpen.store import Store
 from sharpen.types import Part
 
 PICTURE = TASKS[0].images[0].sha256
@@ -71,8 +72,8 @@ def reseal(parts: bytes, where: str = SAMPLED) -> Damage:
     """Other parts with a seal that fits them."""
 
     def damage(folder: Path) -> None:
-        ((key, finish),) = query(folder, f"SELECT key, finish FROM rollouts {where}")
-        change(folder, f"UPDATE rollouts SET parts = ?, seal = ? {where}", parts, seal(key, parts, finish))
+        ((key, asked, finish),) = query(folder, f"SELECT key, asked, finish FROM rollouts {where}")
+        change(folder, f"UPDATE rollouts SET parts = ?, seal = ? {where}", parts, seal(key, asked, parts, finish))
 
     return damage
 

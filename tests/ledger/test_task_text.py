@@ -81,7 +81,7 @@ def test_an_attempt_of_an_earlier_run_and_an_image_that_went_away_are_said(
 ) -> None:
     folder = recorded_run(tmp_path / "r")
     with Store(folder) as store:
-        store.begin("collect", 1)
+        store.forget_after(0)
         store.add_tasks([make_task("t0", "8")])
     (folder / "images" / make_task().images[0].sha256).unlink()
     _, text = shown(folder, "t0", capsys)
