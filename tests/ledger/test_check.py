@@ -15,11 +15,13 @@ from support import query
 
 from sharpen import cli
 from sharpen.ledger.check import Fault, faults
+from sharpen.ledger.history import round_seal
 from sharpen.ledger.records import seal
 from sharpen.models.scripted import Asked, Scripted
 from sharpen.packing import pack_parts
 from sharpen.run import Run
 from sharpen.store import Store
+from sharpen.train import record
 from sharpen.types import Part
 
 PICTURE = TASKS[0].images[0].sha256
@@ -54,6 +56,7 @@ def sql(statement: str, *values: object) -> Damage:
 
 
 ONE = "WHERE rowid = (SELECT min(rowid) FROM rollouts WHERE verb = '{}')"
+RIGHT = "WHERE outcome = 'right' AND rollout IN (SELECT rollout FROM uses WHERE scope = 'collect' AND round = 1)"
 SAMPLED, RESUMED, READY = (ONE.format(verb) for verb in ("sample", "resume", "given"))
 
 
@@ -88,6 +91,62 @@ def recount(name: str, by: int) -> Damage:
         change(folder, "UPDATE rounds SET result = ? WHERE round = 1", json.dumps(result))
 
     return damage
+
+
+def remeasure(name: str, value: object, number: int = 1) -> Damage:
+    """A measured number that does not follow from the verdicts, in a result whose seal fits it."""
+
+    def damage(folder: Path) -> None:
+        ((run, grader, text),) = query(folder, f"SELECT run, grader, result FROM rounds WHERE round = {number}")
+        result = json.loads(text)
+        assert name in result
+        result[name] = value
+        with Store(folder) as store:
+            sealed = round_seal(store.db, number, run, grader, json.dumps(result))
+        change(folder, f"UPDATE rounds SET result = ?, seal = ? WHERE round = {number}", json.dumps(result), sealed)
+
+    return damage
+
+
+def rejudge(folder: Path) -> None:
+    """Another outcome in a verdict whose seal fits it: the accuracy is no more that of the verdicts."""
+    key = query(folder, "SELECT rollout FROM uses WHERE scope = 'eval' AND round = 1 ORDER BY 1")[0][0]
+    ((_, grader, gold, _, _, found),) = query(
+        folder, f"SELECT rollout, grader, gold, outcome, reason, found FROM verdicts WHERE rollout = '{key}'"
+    )
+    ((finish,),) = query(
+        folder, f"SELECT address FROM calls WHERE id = (SELECT call FROM rollouts WHERE key = '{key}')"
+    )
+    assert "eval" in finish
+    row = (key, grader, gold, "right", None, found)
+    change(
+        folder,
+        "UPDATE verdicts SET outcome = 'right', reason = NULL, seal = ? WHERE rollout = ?",
+        seal(*row),
+        key,
+    )
+
+
+def rescore(folder: Path) -> None:
+    """Another score whose seal fits it."""
+    key = query(folder, "SELECT rollout FROM scores WHERE scorer = 'correct' AND value = 0")[0][0]
+    sealed = seal(key, "correct", 1.0)
+    change(folder, "UPDATE scores SET value = 1, seal = ? WHERE rollout = ? AND scorer = 'correct'", sealed, key)
+
+
+def model(damage: Callable[[Path], object] | None) -> Damage:
+    """A trained model as the trainer records one, and what became of it."""
+
+    def plant(folder: Path) -> None:
+        place = folder / "models" / "round-1"
+        (place / "adapter").mkdir(parents=True)
+        (place / "model.safetensors").write_bytes(b"weights")
+        (place / "adapter" / "a.json").write_text("{}")
+        record.write(place, {"seconds": 1.0, "tokens": 5})
+        if damage:
+            damage(place)
+
+    return plant
 
 
 def image(sha: str, data: bytes | None) -> Damage:
@@ -237,12 +296,95 @@ PLANTED: dict[str, tuple[Damage, str, str]] = {
         "its result names None tasks",
     ),
     "a round's result broken": (sql("UPDATE rounds SET result = '[' WHERE round = 2"), "rounds", "cannot be read"),
+    "a verdict changed": (sql(f"UPDATE verdicts SET outcome = 'wrong' {RIGHT}"), "verdicts", "its seal does not fit"),
+    "a verdict not of its score": (sql(f"UPDATE verdicts SET outcome = 'wrong' {RIGHT}"), "verdicts", "its outcome is"),
+    "a verdict gone": (sql(f"DELETE FROM verdicts {RIGHT}"), "verdicts", "the verdict of answers-2 is gone"),
+    "a verdict that there is not": (
+        sql(f"UPDATE verdicts SET outcome = 'banana' {RIGHT}"),
+        "verdicts",
+        "its outcome is 'banana', there is only right, wrong, unknown",
+    ),
+    "a verdict in an evaluation gone": (
+        sql("DELETE FROM verdicts WHERE rollout IN (SELECT rollout FROM uses WHERE scope = 'eval' AND round = 1)"),
+        "verdicts",
+        "round 1 counts it in its accuracy: no verdict of answers-2",
+    ),
+    "a verdict in an evaluation changed": (rejudge, "rounds", "accuracy: its result says {'value': 0.0"),
+    "a score changed": (sql("UPDATE scores SET value = 0.9 WHERE scorer <> 'correct'"), "scores", "its seal"),
+    "a score not of its verdict": (rescore, "verdicts", "its outcome is wrong, its score in round 2 1.0"),
+    "a reading changed": (
+        sql("UPDATE readings SET reading = (SELECT max(reading) FROM readings)"),
+        "readings",
+        "its seal does not fit",
+    ),
+    "an example's numbers changed": (
+        sql("UPDATE examples SET numbers = replace(numbers, '1.0', '9.0')"),
+        "examples",
+        "its seal does not fit",
+    ),
+    "an example's kind changed": (sql("UPDATE examples SET kind = 'prefer'"), "examples", "its seal does not fit"),
+    "an event gone": (
+        sql("DELETE FROM events WHERE kind = 'dropped' AND round = 2"),
+        "events",
+        "times 'dropped: vision-aware attention score below -0.5', the ledger holds 0",
+    ),
+    "an event made up": (
+        sql("INSERT INTO events SELECT scope, round, run, 'odd', reason, task, rollout FROM events WHERE round = 2"),
+        "events",
+        "its result says 0 times 'odd: ",
+    ),
+    "an event of an evaluation made up": (
+        sql("INSERT INTO events SELECT 'eval', 1, run, 'odd', 'x', NULL, NULL FROM runs t, uses LIMIT 1"),
+        "rounds",
+        "its seal does not fit",
+    ),
+    "an event at another attempt": (
+        sql("UPDATE events SET rollout = rollout || 'x' WHERE kind = 'dropped' AND round = 2"),
+        "rounds",
+        "its seal does not fit",
+    ),
+    "a use in an evaluation gone": (
+        sql("DELETE FROM uses WHERE scope = 'eval' AND round = 2"),
+        "rounds",
+        "it has an accuracy, and counts no attempt",
+    ),
+    "one use in the base's evaluation gone": (
+        sql("DELETE FROM uses WHERE rollout = (SELECT max(rollout) FROM uses WHERE scope = 'eval' AND round = 0)"),
+        "rounds",
+        "its result says",
+    ),
+    "an accuracy": (remeasure("accuracy", {"value": 0.5}), "rounds", "accuracy: its result says {'value': 0.5}"),
+    "a base accuracy": (remeasure("blind_accuracy", None, 0), "rounds", "blind_accuracy: its result says None"),
+    "a pass rate": (remeasure("pass_at", {"2": 0.5}), "rounds", "pass_at: its result says"),
+    "unknown of an evaluation": (remeasure("unknown_in_test", 9), "rounds", "unknown_in_test: its result says 9"),
+    "seconds of a round": (recount("seconds", 1), "rounds", "its seal does not fit"),
+    "a run gone": (sql("DELETE FROM runs"), "rounds", "its run 1 is not in runs"),
+    "a run among others gone": (lambda f: change(f, "UPDATE runs SET id = 2"), "runs", "it holds 1 of 2 runs"),
+    "a run's manifest changed": (sql("UPDATE runs SET manifest = '{}'"), "runs", "its seal does not fit"),
+    "a run's manifest broken": (sql("UPDATE runs SET manifest = '{'"), "runs", "its manifest cannot be read"),
+    "a manifest changed": (
+        lambda f: (f / "manifest.json").write_text("{}"),
+        "manifest.json",
+        "it is not that of the last run",
+    ),
+    "a manifest gone": (lambda f: (f / "manifest.json").unlink(), "manifest.json", "it cannot be read"),
+    "another question": (sql(f"UPDATE rollouts SET asked = 'x' {SAMPLED}"), "rollouts", "is not in tasks"),
+    "weights cut": (
+        model(lambda f: (f / "model.safetensors").write_bytes(b"wei")),
+        "models",
+        "model.safetensors is not what training wrote",
+    ),
+    "an adapter gone": (model(lambda f: (f / "adapter" / "a.json").unlink()), "models", "adapter/a.json is not there"),
+    "a training's record cut": (model(lambda f: (f / "training.json").write_text("{")), "models", "is damaged"),
+    "a training's record gone": (model(lambda f: (f / "training.json").unlink()), "models", "is not there"),
     "a reading broken": (sql("UPDATE readings SET reading = x'00'"), "readings", "does not unpack"),
 }
 
 
-def test_an_untouched_folder_has_no_fault(whole: Path) -> None:
+def test_an_untouched_folder_has_no_fault(whole: Path, folder: Path) -> None:
     assert found(whole) == []
+    model(None)(folder)
+    assert found(folder) == []
 
 
 @pytest.mark.parametrize("name", PLANTED)
