@@ -329,11 +329,13 @@ class Store:
     @contextmanager
     def timed(self, scope: str, round: int, part: str) -> Generator[None]:
         """Record what a piece of work without tokens took, whether it came to its end or not."""
-        began = time.monotonic()
+        began, ended = time.monotonic(), False
         try:
             yield
+            ended = True
         finally:
-            self.add_timing(scope, round, part, time.monotonic() - began, 0, peak_memory())
+            with nullcontext() if ended else suppress(StoreError):  # the first error says more than this one
+                self.add_timing(scope, round, part, time.monotonic() - began, 0, peak_memory())
 
     def timings(self, round: int | None = None) -> dict[str, tuple[float, int]]:
         """Return seconds and tokens by part, over one round or all, of every process that did this work."""

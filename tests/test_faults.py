@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -13,14 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killed_runs import Copy
 from support import make_task, query
 
+from sharpen import cli
 from sharpen.errors import StoreError, TaskError
+from sharpen.improve import improve
 from sharpen.ledger import database
+from sharpen.ledger.check import faults, held
 from sharpen.models.scripted import Scripted
+from sharpen.rounds import Improved
 from sharpen.run import Run
 from sharpen.store import Store
+from sharpen.train import Train
 from sharpen.types import Image, Task
+from sharpen.worlds import world
 
 TASKS = [make_task(f"t{i}") for i in range(60)]
 LONG = Scripted(lambda asked: f"{asked.seed} {asked.attempt} " * 40)
@@ -45,7 +53,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no right to mount a small disk; test_a_ledger_that_may_not_grow needs none")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk_is_one_error_and_the_same_command_goes_on_when_there_is_space(small_disk: Path) -> None:
@@ -92,6 +100,146 @@ def test_a_locked_database_is_said_and_nothing_is_lost(tmp_path: Path, monkeypat
         assert store.events("collect", 0) == {("odd", "reason"): 1}
     other.close()
     assert recorded(tmp_path) == set(keys)
+
+
+def test_a_verdict_that_there_is_not_is_said_by_all_that_read_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store(tmp_path) as store:
+        run = Run({"policy": LONG}, store)
+        rollouts = [r for g in run.sample(store.add_tasks(TASKS[:2]), 1) for r in g.rollouts]
+        run.judge(rollouts)
+        store.db.run(("UPDATE verdicts SET outcome = 'banana'", ()))
+        with pytest.raises(StoreError, match=r"a verdict on attempt \w+ is damaged \(its outcome is 'banana'"):
+            run.judge(rollouts)
+    for command in (["audit", str(tmp_path), "--out", str(tmp_path / "a.csv")], ["regrade", str(tmp_path)]):
+        assert cli.run(command) == 2
+        said = capsys.readouterr().err
+        assert "its outcome is 'banana'" in said
+        assert "Traceback" not in said
+
+
+def test_scrambled_pages_are_said_and_counted_as_what_cannot_be_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every page but the first, which names the tables: what SQLite makes of it differs from page to page."""
+    sample(tmp_path)
+    file = tmp_path / "ledger.db"
+    plain = file.read_bytes()
+    for seed in range(8):
+        draw = random.Random(seed)
+        data = bytearray(plain)
+        for page in range(4096, len(data), 4096):
+            if draw.random() < 0.5:
+                data[page : page + 512] = draw.randbytes(512)
+        file.write_bytes(data)
+        assert cli.run(["check", str(tmp_path)]) == 1
+        found = capsys.readouterr()
+        assert "ledger.db" in found.out
+        assert "Traceback" not in found.err
+
+
+def test_what_fails_when_a_snapshot_is_let_go_is_an_error_of_the_ledger(tmp_path: Path) -> None:
+    sample(tmp_path)
+
+    class Failing:
+        """A connection to a file that is damaged by the time it is let go."""
+
+        in_transaction = True
+        text_factory: object = str
+
+        def execute(self, statement: str) -> None:
+            if statement == "COMMIT":
+                raise sqlite3.DatabaseError("database disk image is malformed")
+
+    with Store(tmp_path, read_only=True) as store:
+        plain, store.db._db = store.db._db, Failing()  # type: ignore[assignment]
+        with pytest.raises(StoreError, match="is damaged or no ledger"), store.db.snapshot():
+            pass
+        store.db._db = plain
+
+
+def test_rows_that_cannot_be_counted_are_not_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample(tmp_path)
+    with Store(tmp_path) as store:
+        store.db.run(("DROP TABLE verdicts", ()))
+    assert held(tmp_path)["verdicts"] is None
+    assert cli.run(["check", str(tmp_path)]) == 1
+    assert "uncounted verdicts" in capsys.readouterr().out
+    monkeypatch.setattr(database, "WAIT_FOR_LOCK_S", 0.1)
+    with sqlite3.connect(tmp_path / "ledger.db", isolation_level=None) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="keeps the ledger locked"):
+            held(tmp_path)
+    other.close()
+
+
+def test_a_ledger_that_is_empty_is_not_made_by_looking_at_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ledger.db").touch()
+    assert cli.run(["regrade", str(tmp_path)]) == 2
+    assert "ledger.db is empty: nothing was recorded in it" in capsys.readouterr().err
+    assert (tmp_path / "ledger.db").stat().st_size == 0
+    sample(tmp_path)  # a run, killed before it had made its tables, goes on
+    assert len(recorded(tmp_path)) == 240
+
+
+def test_the_log_is_forced_to_the_disk_while_another_process_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint would stop at what the reader sees; the order is pictures, then their folder, then the log."""
+    forced: list[str] = []
+    plain = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda file: (forced.append(Path(os.readlink(f"/proc/self/fd/{file}")).name), plain(file))[1]
+    )
+    with Store(tmp_path) as store:
+        store.add_tasks(TASKS[:1])
+        reader = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM tasks").fetchall()
+        Run({"policy": LONG}, store).sample(TASKS[:1], 2)
+        before = len(forced)
+        store.db.sync()
+        assert forced[before:] == ["ledger.db-wal"]
+        reader.close()
+        log = forced.index("ledger.db-wal")
+        assert forced[:log] == [f"{TASKS[0].images[0].sha256}.partial", "images"]
+        store.write_manifest({})
+        assert forced[-2:] == ["manifest.partial", tmp_path.name]
+    assert tmp_path.name in forced[log:]
+
+
+@pytest.mark.parametrize(("size", "cause"), [("3m", "SafetensorError"), ("9m", "RuntimeError")])
+def test_a_disk_that_fills_up_in_training_is_one_error_and_the_same_command_goes_on(
+    size: str, cause: str, small_disk: Path, random_model: Any
+) -> None:
+    """At 3 MiB safetensors has no room for a checkpoint's weights, at 9 MiB torch has none for the optimiser."""
+    from sharpen.models.hf import HF
+
+    def run() -> Improved:
+        model = HF(random_model.folder, random_model.name)
+        model._identity = random_model.identity  # type: ignore[misc]
+        settings = Train(lr=1e-3, epochs=2, batch=2, checkpoints=2)
+        return improve(Copy(), model, few, rounds=1, out=small_disk / "run", settings=settings)
+
+    few = world("digits").tasks("train", 4)
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(small_disk)], check=True)
+    with pytest.raises(
+        StoreError, match=r"cannot write the training in .*; free some space, .* same command"
+    ) as raised:
+        run()
+    assert type(raised.value.__cause__).__name__ == cause
+    kept = recorded(small_disk / "run")
+    assert len(kept) == 4
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    assert run().rounds[0].tally.examples == 4
+    assert recorded(small_disk / "run") == kept
+    assert list(faults(small_disk / "run")) == []
 
 
 @pytest.mark.parametrize("part", [0.3, 0.7])

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from support import query
 
+from sharpen.ledger.check import faults
 from sharpen.packing import unpack_parts
 
 HERE = Path(__file__).parent
@@ -49,13 +50,14 @@ def test_killed_at_random_moments_of_a_run_of_two_rounds(kind: str, kills: int, 
     for calls, distinct, killed in zip(found["calls"], found["distinct"], found["killed"], strict=True):
         assert distinct <= calls <= distinct + killed
     for folder in found["folders"]:
+        assert list(faults(Path(folder))) == []
         assert attempts(Path(folder)) == attempts(Path(undisturbed))
         assert scores(Path(folder)) == pytest.approx(scores(Path(undisturbed)), abs=1e-4)
         for table in (
-            "* FROM examples ORDER BY round, position",
+            "round, position, kind, rollout, other, numbers FROM examples ORDER BY round, position",
             "* FROM verdicts ORDER BY 1, 2, 3",
-            "* FROM uses ORDER BY 1, 2, 3",
-            "* FROM events ORDER BY 1, 2, 3, 4, 5, 6",
+            "scope, round, rollout, gold FROM uses ORDER BY 1, 2, 3",
+            "scope, round, kind, reason, task, rollout FROM events ORDER BY 1, 2, 3, 4, 5, 6",
         ):
             assert query(Path(folder), f"SELECT {table}") == query(Path(undisturbed), f"SELECT {table}"), table
 

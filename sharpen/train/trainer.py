@@ -65,7 +65,7 @@ def train(
             shutil.rmtree(stale)
     if not _is_done(folder, recipe):
         known = reference() if needs_reference(examples, settings) else {}
-        with disk_failures(folder.parent):
+        with disk_failures(work):
             found = _train(start, units(examples), settings, work, known, seed)
             record.write(work / "model", {**recipe, **found})
             shutil.rmtree(folder, ignore_errors=True)
@@ -128,15 +128,17 @@ def _is_done(folder: Path, recipe: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def disk_failures(folder: Path) -> Generator[None]:
-    """Turn what the libraries raise when the disk is full or broken into one line."""
+def disk_failures(work: Path) -> Generator[None]:
+    """Turn what the libraries raise when the disk is full or broken into one line, and remove what is half-written."""
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
         if not is_disk(error):
             raise
+        last_checkpoint(work)
+        shutil.rmtree(work / "model", ignore_errors=True)
         raise StoreError(
-            f"cannot write the training in {folder} ({str(error).splitlines()[0]}); free some space, a checkpoint "
+            f"cannot write the training in {work} ({str(error).splitlines()[0]}); free some space, a checkpoint "
             "takes three to four times the weights, and give the same command again: it goes on from the last whole "
             "checkpoint, and what was recorded before is safe"
         ) from error

@@ -12,6 +12,11 @@ from recorded import recorded_run
 from support import make_task, query
 
 from sharpen import cli
+from sharpen.answers import Grader
+from sharpen.ledger.audit import draw
+from sharpen.ledger.audit import rows as sheet
+from sharpen.ledger.check import faults
+from sharpen.ledger.regrade import regrade
 from sharpen.ledger.visible import visible, word
 from sharpen.models.scripted import Scripted
 from sharpen.run import Run
@@ -88,6 +93,42 @@ def test_an_attempt_of_an_earlier_run_and_an_image_that_went_away_are_said(
     assert "counted in no round of the latest run" in text
     assert ", which is not there" in text
     assert "found 7, on another gold answer" in text
+
+
+def test_attempts_stand_under_the_question_they_were_made_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same id asks something else: one attempt was right for the old question, one is for the new one."""
+    old, new = make_task("t", "7", "what is it?"), make_task("t", "9", "what was it?")
+    answers = {"t": ["<answer>7</answer>"]}
+    for task in (old, new):
+        with Store(tmp_path / "r") as store:
+            run = Run({"policy": Scripted.replay(answers)}, store)
+            run.score(run.sample(store.add_tasks([task]), 1), correct)
+    assert query(tmp_path / "r", "SELECT id, count(*) FROM tasks") == [("t", 2)]
+    assert list(faults(tmp_path / "r")) == []
+    found, text = shown(tmp_path / "r", "t", capsys)
+    assert (found["question"], found["gold"]) == ("what was it?", "9")
+    (earlier,) = found["earlier"]
+    assert (earlier["question"], earlier["gold"]) == ("what is it?", "7")
+    asked = {a["asked"]: a["verdicts"] for a in found["attempts"]}
+    assert {k: (v[0]["outcome"], v[0]["current_gold"]) for k, v in asked.items()} == {
+        earlier["asked"]: ("right", True),
+        found["asked"]: ("wrong", True),
+    }
+    lines = text.splitlines()
+    assert f"earlier under this id, known as {earlier['asked']}:" in lines
+    assert sum(line == f"  asked {earlier['asked']}, an earlier question under this id" for line in lines) == 1
+    with Store(tmp_path / "r") as store:  # each is graded and drawn by the gold answer of its own question
+        assert regrade(store, Grader()).moves["answers-2"] == {("right", "right"): 1, ("wrong", "wrong"): 1}
+        drawn = draw(store, 9, 0)
+        assert (drawn.there["right"], drawn.there["wrong"], drawn.left_out) == (1, 1, 0)
+        rows = {row[0]: row for row in sheet(store, drawn)}
+        assert (rows["right"][2], rows["wrong"][2]) == ("what is it?", "what was it?")
+        store.add_tasks([make_task("t", "7", "what was it?")])  # a repaired gold answer asks the same
+        assert len(store.questions(["t"])) == 2
+        assert store.tasks(["t"])["t"].answer == "7"
+        assert regrade(store, Grader()).outcomes == {"right": 2}
 
 
 HOSTILE = (

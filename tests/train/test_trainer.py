@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from sharpen.errors import ModelError, TrainError
+from sharpen.errors import ModelError, StoreError, TrainError
 from sharpen.examples import Imitate, Prefer
 from sharpen.models import load
 from sharpen.models.model import Sampling, Write
-from sharpen.train import Train, trainer
+from sharpen.train import Train, record, trainer
 from sharpen.types import Part, Rollout
 from sharpen.worlds import world
 
@@ -123,6 +124,45 @@ def test_a_finished_training_is_loaded_and_not_done_again(
         trainer.train(random_model, examples[:3], FAST, tmp_path / "m", dict, 0)
 
 
+def test_a_trained_model_that_is_not_as_it_was_written_is_said_and_trained_anew(
+    random_model: Any, examples: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, settings = tmp_path / "m", Train(lr=3e-3, epochs=1, batch=2)
+    first = trainer.train(random_model, examples[:2], settings, whole, dict, 0).identity
+    said = record.read(whole)
+    assert list(record.changed(whole, said)) == []
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= said["files"].keys()
+    recipe = {name: said[name] for name in ("start", "examples", "count", "settings", "seed")}
+    assert trainer._is_done(whole, recipe)
+    for file, damage, words in (
+        ("model.safetensors", lambda data: data[:-8] + b"overwrit", "model.safetensors is not what training wrote"),
+        ("training.json", lambda data: data[: len(data) // 2], "training.json is damaged"),
+        ("training.json", lambda data: b"[]", "training.json is damaged"),
+        ("tokenizer.json", lambda data: b"", "tokenizer.json is not what training wrote"),
+        ("model.safetensors", lambda data: data[: len(data) // 2], "model.safetensors is not what training wrote"),
+    ):
+        damaged = tmp_path / "damaged"
+        shutil.rmtree(damaged, ignore_errors=True)
+        shutil.copytree(whole, damaged)
+        (damaged / file).write_bytes(damage((whole / file).read_bytes()))
+        capsys.readouterr()
+        assert not trainer._is_done(damaged, recipe)
+        assert words in capsys.readouterr().err
+    assert trainer.train(random_model, examples[:2], settings, damaged, dict, 0).identity == first
+
+
+def test_only_a_disks_errors_are_said_to_be_ones(tmp_path: Path) -> None:
+    for error, mine in (
+        (OSError(28, "No space left on device"), True),
+        (FileNotFoundError(2, "No such file"), False),
+        (RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ):
+        with pytest.raises(StoreError if mine else type(error)) as raised, trainer.disk_failures(tmp_path):
+            raise error
+        assert isinstance(raised.value, StoreError) == mine
+
+
 def test_lora_trains_adapters_saves_them_and_merges(random_model: Any, examples: list[Any], tmp_path: Path) -> None:
     settings = Train(lr=1e-2, epochs=2, batch=4, lora=4)
     trained = trainer.train(random_model, examples, settings, tmp_path / "m", dict, 0)
@@ -159,7 +199,7 @@ def test_a_half_copied_model_folder_is_written_anew(random_model: Any, examples:
     """Killed while the processor was copied: what lies in work/model is not trusted."""
     whole = trainer.train(random_model, examples[:2], FAST, tmp_path / "m", dict, 0)
     recipe = json.loads((tmp_path / "m" / "training.json").read_text())
-    del recipe["curve"], recipe["seconds"], recipe["tokens"]
+    del recipe["curve"], recipe["seconds"], recipe["tokens"], recipe["files"]
     (tmp_path / "m" / "training.json").unlink()
     from sharpen.types import digest
 
