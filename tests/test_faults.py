@@ -254,13 +254,20 @@ def test_a_truncated_ledger_is_refused(part: float, tmp_path: Path) -> None:
 
 def test_a_ledger_of_a_newer_version_and_a_database_of_something_else_are_refused(tmp_path: Path) -> None:
     sample(tmp_path / "newer")
-    for name, statement in (("newer", "PRAGMA user_version = 99"), ("other", "CREATE TABLE phone (number TEXT)")):
+    sample(tmp_path / "older")
+    for name, statement in (
+        ("newer", "PRAGMA user_version = 99"),
+        ("older", "PRAGMA user_version = 2"),
+        ("other", "CREATE TABLE phone (number TEXT)"),
+    ):
         (tmp_path / name).mkdir(exist_ok=True)
         with sqlite3.connect(tmp_path / name / "ledger.db") as other:
             other.execute(statement)
         other.close()
     with pytest.raises(StoreError, match=r"is version 99 of the ledger, .*: a newer sharpen wrote it"):
         Store(tmp_path / "newer")
+    with pytest.raises(StoreError, match=r"is version 2 of the ledger, .*: an older sharpen wrote it, or give another"):
+        Store(tmp_path / "older")
     with pytest.raises(StoreError, match="is a database of something else"):
         Store(tmp_path / "other")
     assert query(tmp_path / "newer", "SELECT count(*) FROM rollouts") == [(240,)]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 from ..answers import Verdict
 from ..evaluate import CALLS, Judged, evaluation
 from ..packing import DAMAGE
+from ..run import TRANSIENT
 from ..store import Store
 from .fault import Fault
 from .history import round_seal
@@ -83,8 +84,16 @@ def happened(store: Store, row: Finished, recorded: Mapping[str, Any]) -> Iterat
             yield Fault("events", str(row.round), problem)
 
 
+def undecided(store: Store, row: Finished, scope: str) -> set[str]:
+    """Return the attempts on which a worker failed to give a verdict in a round; a regrade may have given it since."""
+    reasons = tuple(f"cannot tell: {reason}" for reason in TRANSIENT)
+    query = "SELECT rollout FROM events WHERE scope = ? AND round = ? AND run = ? AND reason IN (?, ?)"
+    return {key for (key,) in store.db.rows(query, (scope, row.round, row.run, *reasons))}
+
+
 def judged(store: Store, row: Finished) -> Iterator[Fault]:
     """Scores of a round's attempts that are not those of their verdicts."""
+    open_then = undecided(store, row, "collect")
     query = (
         "SELECT u.rollout, s.value, v.outcome, v.reason, v.found FROM uses u "
         f"JOIN scores s ON s.rollout = u.rollout AND s.scorer = 'correct' {VERDICT} {HERE}"
@@ -98,7 +107,7 @@ def judged(store: Store, row: Finished) -> Iterator[Fault]:
         except ValueError as error:
             yield Fault("verdicts", key, str(error))
             continue
-        if verdict.score != value:
+        if verdict.score != value and not (value is None and key in open_then):
             yield Fault("verdicts", key, f"its outcome is {verdict.outcome}, its score in round {row.round} {value}")
 
 
@@ -113,13 +122,14 @@ def evaluated(store: Store, row: Finished, recorded: Mapping[str, Any]) -> Itera
         f"JOIN rollouts r ON r.key = u.rollout LEFT JOIN calls c ON c.id = r.call {VERDICT} {HERE} ORDER BY r.model"
     )
     rows = store.db.rows(query, (row.grader, "eval", row.round, row.run))
+    open_then = undecided(store, row, "eval")
     wrong: list[list[str]] = []
     for _, attempts in groupby(rows, key=itemgetter(0)):
         by_call: dict[str, Judged] = {name: {} for name in CALLS}
         tasks: dict[str, str] = {}
         for _, key, task, asked, address, *said in attempts:
             try:
-                verdict = verdict_of(*said)
+                verdict = Verdict("unknown", TRANSIENT[0]) if key in open_then else verdict_of(*said)
                 call = CALLS[int(json.loads(address)[3])]
             except DAMAGE as error:
                 missing = said[0] is None

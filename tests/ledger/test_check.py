@@ -6,23 +6,27 @@ import json
 import shutil
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from recorded import DRAWING, TASKS, recorded_run
-from support import query
+from recorded import DRAWING, TASKS, measure, recorded_run, rule
+from support import make_task, query
 
 from sharpen import cli
+from sharpen.answers import Grader, Verdict
+from sharpen.evaluate import evaluate
 from sharpen.ledger.check import Fault, faults
 from sharpen.ledger.history import round_seal
 from sharpen.ledger.records import seal
+from sharpen.ledger.regrade import regrade
 from sharpen.models.scripted import Asked, Scripted
 from sharpen.packing import pack_parts
 from sharpen.run import Run
 from sharpen.store import Store
 from sharpen.train import record
-from sharpen.types import Part
+from sharpen.types import Part, Task
 
 PICTURE = TASKS[0].images[0].sha256
 Damage = Callable[[Path], object]
@@ -402,6 +406,37 @@ def test_a_change_in_one_row_is_one_fault_with_the_rows_id(folder: Path) -> None
     (fault,) = found(folder)
     assert (fault.table, fault.row) == ("rollouts", key)
     assert fault.line.startswith(f"rollouts {key}: its key is not")
+
+
+def test_what_may_look_wrong_and_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two models measured in one go, prompts too long to be asked, kinds, workers that failed, and a regrade since."""
+    tasks = [replace(t, meta={"kind": t.id[-1]}) for t in TASKS] + [replace(make_task("long"), question="x" * 300)]
+    plain = Grader.grade_all
+
+    def failing(self: Grader, items: Sequence[tuple[str, Task]]) -> list[Verdict]:
+        return [Verdict("unknown", "timeout") if i % 3 == 0 else v for i, v in enumerate(plain(self, items))]
+
+    monkeypatch.setattr(Grader, "grade_all", failing)
+    with Store(tmp_path) as store:
+        store.write_manifest({})
+        held = store.add_tasks(tasks)
+        models = [
+            Scripted(rule, measure, context=200),
+            Scripted(lambda asked: "<answer>7</answer>", measure, name="better", context=200),
+        ]
+        found = [evaluate(Run({"policy": m}, store, scope="eval"), held, samples=2) for m in models]
+        assert found[0].greedy.value != found[1].greedy.value
+        assert found[0].unknown > 4  # those of the long task, and those where workers failed
+        store.set_round(0, found[0].as_dict(), Grader().name)
+    assert list(faults(tmp_path)) == []
+    recorded_run(tmp_path / "run")
+    assert list(faults(tmp_path / "run")) == []
+    monkeypatch.setattr(Grader, "grade_all", plain)
+    for folder in (tmp_path, tmp_path / "run"):
+        with Store(folder) as store:
+            moved = regrade(store, Grader())
+        assert moved.moves["answers-2"]["unknown", "right"]
+        assert list(faults(folder)) == []
 
 
 def test_exit_code_and_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
