@@ -302,7 +302,7 @@ PLANTED: dict[str, tuple[Damage, str, str]] = {
     "a round's result broken": (sql("UPDATE rounds SET result = '[' WHERE round = 2"), "rounds", "cannot be read"),
     "a verdict changed": (sql(f"UPDATE verdicts SET outcome = 'wrong' {RIGHT}"), "verdicts", "its seal does not fit"),
     "a verdict not of its score": (sql(f"UPDATE verdicts SET outcome = 'wrong' {RIGHT}"), "verdicts", "its outcome is"),
-    "a verdict gone": (sql(f"DELETE FROM verdicts {RIGHT}"), "verdicts", "the verdict of answers-2 is gone"),
+    "a verdict gone": (sql(f"DELETE FROM verdicts {RIGHT}"), "verdicts", "the verdict of answers-3 is gone"),
     "a verdict that there is not": (
         sql(f"UPDATE verdicts SET outcome = 'banana' {RIGHT}"),
         "verdicts",
@@ -311,7 +311,7 @@ PLANTED: dict[str, tuple[Damage, str, str]] = {
     "a verdict in an evaluation gone": (
         sql("DELETE FROM verdicts WHERE rollout IN (SELECT rollout FROM uses WHERE scope = 'eval' AND round = 1)"),
         "verdicts",
-        "round 1 counts it in its accuracy: no verdict of answers-2",
+        "round 1 counts it in its accuracy: no verdict of answers-3",
     ),
     "a verdict in an evaluation changed": (rejudge, "rounds", "accuracy: its result says {'value': 0.0"),
     "a score changed": (sql("UPDATE scores SET value = 0.9 WHERE scorer <> 'correct'"), "scores", "its seal"),
@@ -435,7 +435,7 @@ def test_what_may_look_wrong_and_is_not(tmp_path: Path, monkeypatch: pytest.Monk
     for folder in (tmp_path, tmp_path / "run"):
         with Store(folder) as store:
             moved = regrade(store, Grader())
-        assert moved.moves["answers-2"]["unknown", "right"]
+        assert moved.moves["answers-3"]["unknown", "right"]
         assert list(faults(folder)) == []
 
 

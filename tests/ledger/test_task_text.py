@@ -120,7 +120,7 @@ def test_attempts_stand_under_the_question_they_were_made_for(
     assert f"earlier under this id, known as {earlier['asked']}:" in lines
     assert sum(line == f"  asked {earlier['asked']}, an earlier question under this id" for line in lines) == 1
     with Store(tmp_path / "r") as store:  # each is graded and drawn by the gold answer of its own question
-        assert regrade(store, Grader()).moves["answers-2"] == {("right", "right"): 1, ("wrong", "wrong"): 1}
+        assert regrade(store, Grader()).moves["answers-3"] == {("right", "right"): 1, ("wrong", "wrong"): 1}
         drawn = draw(store, 9, 0)
         assert (drawn.there["right"], drawn.there["wrong"], drawn.left_out) == (1, 1, 0)
         rows = {row[0]: row for row in sheet(store, drawn)}
