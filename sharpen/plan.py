@@ -15,6 +15,9 @@ KEY = 32
 TASK_DIGITS = 6
 """Leading digits that attempts at one task share."""
 
+Counts = int | Sequence[int]
+"""How many attempts: one number for all jobs of a call, or one for each."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -74,6 +77,14 @@ class Refused:
     reason: str
 
 
+def per_job(jobs: Sequence[Job], n: Counts) -> list[tuple[Job, int]]:
+    """Return each job with its number of attempts; raises ValueError where there is not one number for each."""
+    counts = [n] * len(jobs) if isinstance(n, int) else list(n)
+    if len(counts) != len(jobs) or any(count < 0 for count in counts):
+        raise ValueError(f"{len(counts)} numbers of attempts for {len(jobs)} prompts, or one below 0: {counts[:5]}")
+    return list(zip(jobs, counts, strict=True))
+
+
 def plan(
     writer: Model, call: tuple[object, ...], number: int, job: Job, n: int, sampling: Sampling
 ) -> Planned | Refused:
@@ -121,6 +132,12 @@ def rollout_keys(
     shown = digest(model, prompt, [list(run) for run in given], settings, list(call), list(address))
     together = task_digits(str(address[0]))
     return tuple(together + digest(shown, attempt)[: KEY - TASK_DIGITS] for attempt in attempts)
+
+
+def given(task: Task, part: Part) -> Rollout:
+    """Return a ready-made response as a rollout that no call sampled; equal responses to a task are one."""
+    key = task_digits(task.id) + digest("given", task.fingerprint, part.ids, part.by)[: KEY - TASK_DIGITS]
+    return Rollout(key, task, task, (part,), "stop", "given", given=1)
 
 
 def standing(prefix: Prefix) -> tuple[Part, ...]:

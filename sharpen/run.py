@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 
 from .answers import Grader, Verdict
 from .errors import ModelError, require
 from .ledger.records import gold_key
 from .models.model import Model, Read, Sampling
-from .plan import Job, Planned, Refused, plan
-from .progress import Progress, peak_memory, say
+from .plan import Counts, Job, Planned, Refused, given, per_job, plan
+from .progress import Progress, say
 from .scorers import Scorer
 from .store import Place, Store
-from .types import Group, Prefix, Reading, Rollout, Task, View, digest
+from .timing import Clock
+from .types import Group, Part, Prefix, Reading, Rollout, Task, View, digest
 
 PORTION = 512
 """Tasks collected at a time (ours): their attempts and readings are in memory, those of all tasks are not."""
 TRANSIENT = ("timeout", "crash")
 """Reasons of a verdict that is tried again, since it may have been the machine."""
-
-
-@dataclass
-class Spent:
-    """What a timed piece of work used."""
-
-    tokens: int = 0
 
 
 class Run:
@@ -55,7 +47,7 @@ class Run:
         self.scope = scope
         self.grader = grader or Grader()
         self._calls = 0
-        self._inner_s = 0.0
+        self._clock = Clock(store, scope, round)
 
     def portions(self, tasks: Sequence[Task], size: int = PORTION) -> Iterator[tuple[Run, Sequence[Task]]]:
         """Split tasks so that memory does not grow with their number; no address, and so no draw, depends on `size`."""
@@ -68,7 +60,7 @@ class Run:
     def sample(
         self,
         tasks: Sequence[Task],
-        n: int,
+        n: Counts,
         *,
         view: View | None = None,
         model: str = "policy",
@@ -77,14 +69,15 @@ class Run:
         top_k: int = 0,
         max_tokens: int | None = None,
     ) -> list[Group]:
-        """Write n attempts at each task, shown through `view`; one group per task, in order."""
+        """Write n attempts (one number, or one per task) at tasks shown through `view`; a group per task, in order."""
         jobs = [Job(t, view(t) if view else t) for t in tasks]
-        return self._write("sample", jobs, n, model, self._sampling(model, temperature, top_p, top_k, max_tokens))
+        sampling = self._sampling(model, temperature, top_p, top_k, max_tokens)
+        return self._write("sample", jobs, n, model, sampling, view)
 
     def resume(
         self,
         prefixes: Sequence[Prefix],
-        n: int,
+        n: Counts,
         *,
         view: View | None = None,
         model: str = "policy",
@@ -93,13 +86,30 @@ class Run:
         top_k: int = 0,
         max_tokens: int | None = None,
     ) -> list[Group]:
-        """Write n continuations of each prefix, asked with the task itself unless `view` says otherwise.
+        """Write n continuations of each prefix, or as many as n says of each, asked with the task or its `view`.
 
         Returns one group per prefix, in order; `verbs.merge` joins those of one task. `max_tokens`
         bounds the whole response, prefix included.
         """
         jobs = [Job(p.parent.task, view(p.parent.task) if view else p.parent.task, p) for p in prefixes]
-        return self._write("resume", jobs, n, model, self._sampling(model, temperature, top_p, top_k, max_tokens))
+        sampling = self._sampling(model, temperature, top_p, top_k, max_tokens)
+        return self._write("resume", jobs, n, model, sampling, view)
+
+    def given(self, answers: Sequence[tuple[Task, Part | str]], *, model: str = "policy") -> list[Group]:
+        """Record ready-made responses; one group each, in order, empty where prompt and response are too long.
+
+        A text becomes a teacher's part, tokenised once, here; the ids of a part stay as they are.
+        """
+        writer = self.models[model]
+        tasks = self.store.add_tasks([task for task, _ in answers])
+        groups: list[Group] = []
+        for task, (_, said) in zip(tasks, answers, strict=True):
+            rollout = given(task, writer.part(said) if isinstance(said, str) else said)
+            used = len(writer.prompt(task).ids) + len(rollout.ids)
+            if used > writer.context:
+                self.note("too long", f"prompt and given response exceed {writer.context} tokens", task=task)
+            groups.append(Group(task, (rollout,) if used <= writer.context else ()))
+        return self.store.add_given(self.scope, self.round, groups)
 
     def read(
         self,
@@ -123,7 +133,7 @@ class Run:
         missing = {key: read for key, read in zip(keys, reads, strict=True) if key not in found}
         order = list(missing)
         bar = Progress(f"{self.scope} {self.round} read", len(order))
-        with self._timed("read") as spent:
+        with self._clock.timed("read") as spent:
             for at, reading in bar.over(reader.read(list(missing.values()))):
                 self.store.add_reading(order[at], reading)
                 found[order[at]] = reading
@@ -134,7 +144,7 @@ class Run:
         """Judge every attempt by each scorer; the scores are on the returned attempts and in the ledger."""
         scored = list(groups)
         for scorer in scorers:
-            with self._timed(f"score {scorer.name}"):
+            with self._clock.timed(f"score {scorer.name}"):
                 values = scorer(scored, self)
             for group, row in zip(scored, values, strict=True):
                 if len(row) != len(group.rollouts):
@@ -191,22 +201,24 @@ class Run:
         limit = self.models[model].max_tokens if max_tokens is None else max_tokens
         return Sampling(temperature, top_p, top_k, limit)
 
-    def _write(self, verb: str, jobs: Sequence[Job], n: int, model: str, sampling: Sampling) -> list[Group]:
+    def _write(
+        self, verb: str, jobs: Sequence[Job], n: Counts, model: str, sampling: Sampling, view: View | None = None
+    ) -> list[Group]:
         writer = self.models[model]
         call = (self.seed, self.scope, self.round, self._calls, verb)
         self._calls += 1
-        number = self.store.call(call, asdict(sampling))
-        plans = [plan(writer, call, number, job, n, sampling) for job in jobs]
+        number = self.store.call(call, asdict(sampling), view)
+        plans = [plan(writer, call, number, job, some, sampling) for job, some in per_job(jobs, n)]
         planned = [p for p in plans if isinstance(p, Planned)]
         for job, p in zip(jobs, plans, strict=True):
             if isinstance(p, Refused):
                 self.note(p.kind, p.reason, job.prefix and job.prefix.parent, job.task)
         self.store.add_prompts(planned)
         known = self.store.rollouts({key: (p.job.task, p.job.seen) for p in planned for key in p.keys})
-        missing = [(p, tuple(a for a in range(n) if p.keys[a] not in known)) for p in planned]
+        missing = [(p, tuple(a for a, key in enumerate(p.keys) if key not in known)) for p in planned]
         missing = [(p, attempts) for p, attempts in missing if attempts]
         if known:
-            wanted = n * len(planned)
+            wanted = sum(len(p.keys) for p in planned)
             say(f"  {self.scope} {self.round} {verb}: {len(known)} of {wanted} attempts are in the ledger already")
         self._ask(writer, verb, missing, known)
         self.store.use(self.scope, self.round, known.values())
@@ -223,7 +235,7 @@ class Run:
         total = sum(len(r.attempts) for r in requests)
         bar = Progress(f"{self.scope} {self.round} {verb}", total)
         before = len(known)
-        with self._timed(verb) as spent:
+        with self._clock.timed(verb) as spent:
             for written in bar.over(writer.write(requests) if requests else ()):
                 of = missing[written.request][0]
                 place = Place(self.scope, self.round, verb, written.attempt)
@@ -235,16 +247,3 @@ class Run:
             raise ModelError(
                 f"{writer.name} gave {came} of {total} attempts, a fault of its backend; they are recorded"
             )
-
-    @contextmanager
-    def _timed(self, part: str) -> Generator[Spent]:
-        """Record what a piece of work took, without the timed work inside it: a scorer reads, and reading is timed."""
-        started, spent = time.monotonic(), Spent()
-        outer, self._inner_s = self._inner_s, 0.0
-        try:
-            yield spent
-        finally:
-            elapsed = time.monotonic() - started
-            own = elapsed - self._inner_s
-            self.store.add_timing(self.scope, self.round, part, own, spent.tokens, peak_memory())
-            self._inner_s = outer + elapsed

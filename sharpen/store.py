@@ -28,7 +28,7 @@ from .ledger.tally import Tally, tally
 from .packing import DAMAGE, pack_numbers, pack_parts, pack_reading, unpack_parts, unpack_reading
 from .plan import Planned
 from .progress import peak_memory
-from .types import Image, Part, Reading, Rollout, Score, Task, digest
+from .types import Group, Image, Part, Reading, Rollout, Score, Task, View, digest
 
 INSERT = f"INSERT OR REPLACE INTO rollouts VALUES ({','.join('?' * 18)})"
 UNPACKED = 1024
@@ -147,9 +147,9 @@ class Store:
         )
         self.db.write("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)", rows)
 
-    def call(self, address: Sequence[object], settings: Mapping[str, object]) -> int:
-        """Return the number of a call of a verb, known by its address and its sampling settings."""
-        values = (json.dumps(address), json.dumps(settings))
+    def call(self, address: Sequence[object], settings: Mapping[str, object], view: View | None = None) -> int:
+        """Return the number of a call of a verb, known by its address, its sampling settings and the view's name."""
+        values = (json.dumps(address), json.dumps({**settings, "view": view.__name__} if view else settings))
         self.db.run(("INSERT OR IGNORE INTO calls (address, settings) VALUES (?, ?)", values))
         return int(next(self.db.rows("SELECT id FROM calls WHERE address = ? AND settings = ?", values))[0])
 
@@ -158,6 +158,15 @@ class Store:
         self.db.write_one(INSERT, self._row(rollout, place, plan.origin))
         self._hold(rollout.key, tuple(rollout.parts))
         return replace(rollout, parts=Recorded(self, rollout.key))
+
+    def add_given(self, scope: str, round: int, groups: Sequence[Group]) -> list[Group]:
+        """Record attempts that nobody sampled here, such as a teacher's, and return them as the ledger holds them."""
+        new = {r.key: r for g in groups for r in g.rollouts}
+        for (key,) in self.db.among("SELECT key FROM rollouts WHERE key IN", list(new)):
+            del new[key]
+        rows = [self._row(r, Place(scope, round, "given", i), ("", 0, 0, "[]")) for i, r in enumerate(new.values())]
+        self.db.write(INSERT, rows)
+        return [Group(g.task, tuple(replace(r, parts=Recorded(self, r.key)) for r in g.rollouts)) for g in groups]
 
     def _row(self, r: Rollout, place: Place, origin: tuple[object, ...]) -> tuple[object, ...]:
         """Return an attempt as a row, its pictures written: those that a tool put into it."""
@@ -354,11 +363,8 @@ class Store:
         run = self._run or 0
         unfinished = "run = ?2 OR run NOT IN (SELECT run FROM rounds WHERE round = ?1)"
         self.db.run((f"DELETE FROM examples WHERE round = ?1 AND ({unfinished})", (round, run)))
-        written = {r.key: r for e in examples for r in e.rollouts if not isinstance(r.parts, Recorded)}
-        known = {key for (key,) in self.db.among("SELECT key FROM rollouts WHERE key IN", list(written))}
-        foreign = [r for key, r in written.items() if key not in known]
-        given = [self._row(r, Place("collect", round, "given", i), ("", 0, 0, "[]")) for i, r in enumerate(foreign)]
-        self.db.write(INSERT, given)
+        foreign = [Group(r.task, (r,)) for e in examples for r in e.rollouts if not isinstance(r.parts, Recorded)]
+        self.add_given("collect", round, foreign)
         rows = (example_row(round, run, i, e) for i, e in enumerate(examples))
         self.db.write("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self.db.sync()

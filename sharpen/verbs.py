@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 
 from .examples import Examples, Imitate, Prefer, Reinforce
-from .types import Author, Group, Named, Prefix, Reading, Rollout, digest
+from .types import Author, Group, Named, Prefix, Reading, Rollout, Task, digest
 
 
 def each(groups: Iterable[Group]) -> list[Rollout]:
@@ -122,6 +123,17 @@ def zscore(groups: Iterable[Group], scorer: Named) -> list[Group]:
         scored = tuple(r.scored(ZScore(scorer), standard(r[scorer])) for r in group.rollouts)
         result.append(Group(group.task, scored))
     return result
+
+
+def solution(task: Task) -> str | None:
+    """Return the reference solution (a seed trace) in a task's meta, as `solution` or `rationale`; None without one."""
+    found = (task.meta.get(name) for name in ("solution", "rationale"))
+    return next((text for text in found if isinstance(text, str) and text.strip()), None)
+
+
+def rounded(value: float, *address: object) -> int:
+    """Round up or down by a draw at an address, such that the mean over draws is `value`."""
+    return math.floor(value + random.Random(digest("rounded", *address)).random())
 
 
 def imitate(groups: Iterable[Group], weight: float = 1.0) -> list[Imitate]:

@@ -17,6 +17,16 @@ def blind(task: Task) -> Task:
     return replace(task, images=(), places=())
 
 
+def told_answer(task: Task) -> Task:
+    """Show the gold answer after the question (the rationalisation of STaR, arXiv 2203.14465 §3.2; wording ours).
+
+    Raises ValueError for a task without one.
+    """
+    if task.answer is None:
+        raise ValueError(f"task {task.id!r} has no answer to be told; leave out unlabelled tasks")
+    return replace(task, question=f"{task.question}\nThe correct answer is {task.answer}.")
+
+
 def asked(task: Task) -> Task:
     """Show the task itself, whatever an attempt at it was shown when it was sampled."""
     return task

@@ -31,8 +31,8 @@ METHOD_BUDGET = 120
 # What a module may import of this package, and what only under TYPE_CHECKING.
 BASE = {"types", "examples", "errors"}
 ANSWERS = BASE | {"grading"}
-SCORERS = BASE | {"verbs", "views", "answers", "scorers"}
-METHODS = BASE | {"verbs", "views", "scorers"}
+SCORERS = BASE | {"verbs", "views", "answers", "grading", "scorers"}
+METHODS = BASE | {"verbs", "views", "scorers", "steps"}
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "types": (set(), set()),
     "errors": (set(), set()),
@@ -42,6 +42,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "answers": (ANSWERS, set()),
     "grading": (ANSWERS, set()),
     "scorers": (SCORERS, {"run"}),
+    "steps": (BASE | {"verbs", "views", "scorers"}, {"run"}),
     "methods": (METHODS, {"run"}),
     "strategies": (METHODS, {"run"}),
     "probes": (METHODS, {"run"}),

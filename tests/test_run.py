@@ -177,7 +177,7 @@ def test_time_is_counted_once_where_a_scorer_reads(store: Store, monkeypatch: py
     from types import SimpleNamespace
 
     now = [0.0]
-    monkeypatch.setattr("sharpen.run.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("sharpen.timing.time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def slow(task: object, text: str) -> Reading:
         now[0] += 2

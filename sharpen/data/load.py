@@ -59,7 +59,8 @@ def load(spec: str | Path, *, split: str = "train", seed: int = 0, max_bad: floa
     A world makes N tasks of its `split` from `seed`; a file ignores both. Rows: `question` (or `problem`,
     `query`); optional `id` (else file name and row number), `answer` (or `solution`, `gold`; text or
     number, none is unlabelled), `image` or `images` (a path inside the file's folder, a base64 data URI,
-    bytes, or {"bytes", "path"}; one or a list), `choices`, `system`, `meta`; other columns join `meta`.
+    bytes, or {"bytes", "path"}; one or a list), `choices`, `system`, `meta`; other columns join `meta`,
+    where `solution` or `rationale` is a seed trace.
     `<image>` in a question marks a place when there are as many as images; without images it is text.
     Raises TaskError where no task can be loaded, or where the share of rows that cannot be used exceeds
     `max_bad`.

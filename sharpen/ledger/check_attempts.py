@@ -95,6 +95,7 @@ def misplaced(row: Attempt, given: Sequence[Part], call_address: str, settings: 
     if cut and (kept := cut[0] + len(cut[1])) != (count := sum(len(part.ids) for part in given)):
         yield f"its address says that {kept} ids were given, it has {count}"
     limits = {**parsed(settings), "max_tokens": row.room}
+    limits.pop("view", None)  # the name of what was shown instead; the prompt is in the key
     ids = [part.ids for part in given]
     (key,) = rollout_keys(row.model, row.prompt, ids, limits, call, address, [row.attempt])
     if key != row.key:

@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
 from ..train.record import DONE
-from ..types import Image, Reading, Task
+from ..types import Image, Part, Reading, Task
 from . import families
 from .decode import decode
 from .model import Prompt, Read, Write, Written
@@ -138,6 +138,10 @@ class HF:
     def prompt(self, task: Task) -> Prompt:
         """Return the ids and spans before the response."""
         return self.render.prompt(task)
+
+    def part(self, text: str) -> Part:
+        """Return another author's response as ids, its end of turn included."""
+        return self.render.part(text)
 
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
         """Yield attempts as they finish; the longest prompts first, so that memory runs out early or never."""

@@ -125,6 +125,10 @@ class Model(Protocol):
         """Return the ids and spans that `write` and `read` put before the response."""
         ...
 
+    def part(self, text: str) -> Part:
+        """Return a response that another author wrote as this model would write it, its end of turn included."""
+        ...
+
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
         """Yield one `Written` per request and attempt, as they finish."""
         ...

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from ..errors import ModelError
-from ..types import Image, Task
+from ..types import Image, Part, Task
 from .families import Family
 from .model import IMAGE, QUESTION, SYSTEM, Prompt
 
@@ -73,12 +74,7 @@ class Renderer:
         inline = [{"type": "text", "text": "".join(w for w in wanted if task.system is None or w != mark(0))}]
         found: list[str] = []
         for content in (user, inline):
-            rendered: str = self.tokenizer.apply_chat_template(
-                [*system, {"role": "user", "content": content}],
-                chat_template=self._template,
-                tokenize=False,
-                add_generation_prompt=True,
-            )
+            rendered = self._templated([*system, {"role": "user", "content": content}], True)
             found = self._markup.findall(rendered)
             if found == wanted:
                 return rendered
@@ -86,6 +82,30 @@ class Renderer:
             f"task {task.id!r}: the chat template shows {len(found)} of its {len(wanted)} texts and images, "
             "or in another order; use a template that keeps the system message and the order of the content"
         )
+
+    def part(self, text: str) -> Part:
+        """Return a response that another author wrote as ids: what the template puts before it, it, the end of turn."""
+        gap, stop = self._turn
+        ids = (*self._ids(gap + text, special=False, first=False), stop)
+        return Part(ids, self.texts([ids])[0], "teacher")
+
+    @cached_property
+    def _turn(self) -> tuple[str, int]:
+        """What a whole conversation has between the prompt and a response, and the id that ends the response."""
+        asked = {"role": "user", "content": [{"type": "text", "text": mark(0)}]}
+        said = {"role": "assistant", "content": [{"type": "text", "text": mark(1)}]}
+        prompt = self._templated([asked], True)
+        before, found, after = self._templated([asked, said], False).partition(mark(1))
+        gap = before.removeprefix(prompt) if found and before.startswith(prompt) else ""
+        ends = [i for i in self._plain(after, True) if i in self.stop_ids]
+        own = self.tokenizer.eos_token_id
+        return gap, ends[0] if ends else own if own in self.stop_ids else min(self.stop_ids)
+
+    def _templated(self, messages: list[dict[str, Any]], prompt: bool) -> str:
+        rendered: str = self.tokenizer.apply_chat_template(
+            messages, chat_template=self._template, tokenize=False, add_generation_prompt=prompt
+        )
+        return rendered
 
     def texts(self, runs: Sequence[Sequence[int]]) -> tuple[str, ...]:
         """Return the text of each run of ids such that they join to the text of all of them.

@@ -65,6 +65,10 @@ class Scripted:
             spans += [QUESTION if isinstance(piece, str) else IMAGE] * len(new)
         return Prompt(task, tuple(ids), bytes(spans))
 
+    def part(self, text: str) -> Part:
+        """Return one id per character, and the end of turn."""
+        return Part((*map(ord, text), STOP), text, "teacher")
+
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
         """Yield what the rule says, cut at the limit of tokens."""
         for at, request in enumerate(requests):

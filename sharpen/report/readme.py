@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import methods
 from ..methods.vista import Vista
+from ..steps import prefixes
 
 README = Path(__file__).parent.parent.parent / "README.md"
 
@@ -22,15 +23,20 @@ def method_table() -> str:
 
 
 def vista() -> str:
-    """Return the body of VISTA as it stands in its file, without docstrings."""
-    source = getsource(Vista)
+    """Return VISTA as it stands in its file, and the search for prefixes, without docstrings."""
+    return "```python\n" + "\n\n\n".join([bodies(getsource(Vista)), bodies(getsource(prefixes))]) + "\n```"
+
+
+def bodies(source: str) -> str:
+    """Return the functions of a source but for those Python calls itself, without docstrings and indent."""
     lines = source.splitlines()
+    indent = "    " if source.startswith(("class", "@")) else ""
     body: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
             first, doc = node.lineno - 1, node.body[0]
             body += [*lines[first : doc.lineno - 1], *lines[(doc.end_lineno or doc.lineno) : node.end_lineno], "", ""]
-    return "```python\n" + "\n".join(line.removeprefix("    ") for line in body).strip() + "\n```"
+    return "\n".join(line.removeprefix(indent) for line in body).strip()
 
 
 PARTS: dict[str, Callable[[], str]] = {"vista": vista, "methods": method_table}

@@ -184,8 +184,9 @@ class GridWorld(ABC):
         rng = stream(self.name, split, seed, i)
         posed = self.pose(self.kinds[i % len(self.kinds)], split, rng)
         truth = posed.truth
+        name = f"{self.name}-{split}-{seed}-{i}"
         return Task(
-            id=f"{self.name}-{split}-{seed}-{i}",
+            id=name,
             question=posed.question,
             images=(Image.of(png(posed.pixels)),),
             answer=posed.answer,
@@ -197,6 +198,7 @@ class GridWorld(ABC):
                 "line": truth.line,
                 "target": truth.target,
                 "place": truth.place,
+                "solution": self.write(truth, "careful", stream("seed trace", 0, name)),
             },
         )
 
