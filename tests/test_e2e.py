@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from support import query
 
-from sharpen import cli
+from sharpen import cli, methods
+from sharpen.ledger.check import faults
 
 SIZES = ["--tasks", "digits:10", "--test", "digits:12", "--rounds", "1", "--eval-samples", "1"]
 COMMAND = ["run", "vista", *SIZES, "--samples", "5", "--train.epochs", "1"]
@@ -58,6 +59,22 @@ def test_run_prints_what_it_did_and_the_same_command_does_nothing_twice(
     shown = capsys.readouterr().out
     assert "tokens/s" in shown
     assert "Vista: sharpen run vista --tasks digits:10" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [name for name in methods.names() if name not in ("vista", "rest_em")])
+def test_every_method_runs_on_the_tiny_model(method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Few and short: that what each method makes can be trained on, is recorded whole and adds up."""
+    sampling = [] if method == "sft_seed" else ["--samples", "4", "--temperature", "1.0"]
+    sizes = ["--tasks", "digits:10", "--test", "digits:2", "--rounds", "1", "--eval-samples", "1"]
+    out = tmp_path / "r"
+    options = [*sizes, *sampling, "--train.epochs", "1", "--out", str(out), "--json"]
+    assert cli.run(["run", method, *options]) == 0
+    (first,) = json.loads(capsys.readouterr().out)["rounds"]
+    assert first["examples"] > 0
+    assert first["attempts"] >= 40 or not sampling
+    assert query(out, "SELECT count(*) FROM examples") == [(first["examples"],)]
+    assert list(faults(out)) == []
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "grading": (ANSWERS, set()),
     "scorers": (SCORERS, {"run"}),
     "steps": (BASE | {"verbs", "views", "scorers"}, {"run"}),
-    "methods": (METHODS, {"run"}),
+    "methods": (METHODS | {"methods"}, {"run"}),  # a variant builds on the method it varies
     "strategies": (METHODS, {"run"}),
     "probes": (METHODS, {"run"}),
 }

@@ -205,6 +205,37 @@ def test_two_processes_cannot_share_a_folder_and_a_foreign_file_is_refused(tmp_p
         Store(tmp_path / "b")
 
 
+def test_the_number_of_attempts_may_differ_per_task(store: Store, counting: Counting) -> None:
+    run = Run({"policy": counting}, store)
+    tasks = [make_task(f"t{i}") for i in range(3)]
+    groups = run.sample(tasks, [2, 0, 3])
+    assert [len(g.rollouts) for g in groups] == [2, 0, 3]
+    alike = Run({"policy": counting}, store).sample(tasks, 2)
+    assert alike[0] == groups[0]
+    assert alike[2].rollouts == groups[2].rollouts[:2]
+    prefixes = [cut(r, 1) for r in groups[2].rollouts]
+    assert [len(g.rollouts) for g in run.resume(prefixes, (0, 1, 2))] == [0, 1, 2]
+    with pytest.raises(ValueError, match="2 numbers of attempts for 3 prompts"):
+        run.sample(tasks, [1, 2])
+
+
+def test_ready_made_responses_are_recorded_as_given_and_keep_their_ids(store: Store) -> None:
+    from sharpen.ledger.check import faults
+
+    run = Run({"policy": Scripted(lambda asked: "x")}, store)
+    part = Part((104, 105), "hi", "teacher")
+    for _ in range(2):
+        groups = run.given([(make_task("a"), "so 7"), (make_task("b"), part)])
+    (text,), (ids,) = (g.rollouts for g in groups)
+    assert (text.ids, text.text, text.model, text.given, text.seen) == ((*map(ord, "so 7"), STOP), "so 7", *(
+        "given", 1, make_task("a"),
+    ))  # fmt: skip
+    assert ids.ids == (104, 105)
+    assert [r[0] for r in store.db.rows("SELECT verb FROM rollouts")] == ["given", "given"]
+    assert {t.id for t in store.tasks(["a", "b"]).values()} == {"a", "b"}
+    assert list(faults(store.folder)) == []
+
+
 def test_parts_with_logprobs_come_back_equal(store: Store) -> None:
     class Sure(Scripted):
         def write(self, requests: Sequence[Write]) -> Iterator[Written]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import pytest
 from support import make_reading, make_task
@@ -22,11 +23,13 @@ from sharpen.verbs import (
     reinforce,
     right,
     rollouts_of,
+    rounded,
+    solution,
     where,
     wrong,
     zscore,
 )
-from sharpen.views import asked, blind, question_first
+from sharpen.views import asked, blind, question_first, told_answer
 
 
 @dataclass(frozen=True)
@@ -149,3 +152,26 @@ def test_digest_is_the_same_in_every_process() -> None:
     assert digest("a", 1, ("b",)) == digest("a", 1, ["b"])
     assert digest("a", "b") != digest("ab")
     assert digest("draw", 1, 2)[:8] == "9a1e381f"
+
+
+def test_rounding_is_addressed_and_without_bias() -> None:
+    """2.3 is 2 in seven cases of ten; over 2,000 addresses the mean is off by no more than four deviations, 0.041."""
+    drawn = [rounded(2.3, "here", i) for i in range(2000)]
+    assert set(drawn) == {2, 3}
+    assert fmean(drawn) == pytest.approx(2.3, abs=0.041)
+    assert drawn[:5] == [rounded(2.3, "here", i) for i in range(5)]
+    assert [rounded(float(n), "whole", n) for n in range(50)] == list(range(50))
+
+
+def test_a_solution_is_text_in_the_meta_of_a_task() -> None:
+    metas: list[dict[str, object]] = [{"solution": "s"}, {"rationale": "r"}, {"solution": 3, "rationale": "r"}, {}]
+    assert [solution(replace(make_task(), meta=meta)) for meta in metas] == ["s", "r", "r", None]
+
+
+def test_the_answer_is_told_after_the_question_and_images_stay_where_they_are() -> None:
+    task = replace(make_task(question="what is it?"), places=(4,))
+    told = told_answer(task)
+    assert told.question == "what is it?\nThe correct answer is 7."
+    assert replace(told, question=task.question) == task
+    with pytest.raises(ValueError, match="'t' has no answer to be told"):
+        told_answer(replace(task, answer=None))

@@ -38,7 +38,7 @@ class Star(Sampled):
     def collect(self, run: Run, tasks: Sequence[Task]) -> list[Imitate]:
         """Return one example per right attempt, told the answer or not."""
         found = right(self.attempts(run, tasks), correct)
-        unsolved = [g.task for g in found if self.hinted and not g.rollouts and g.task.answer is not None]
+        unsolved = [g.task for g in found if self.hinted and not g.rollouts]
         told = right(self.attempts(run, unsolved, self.hinted, told_answer), correct)
         for group in told:
             if not group.rollouts:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from support import make_reading, make_task
 
+from sharpen.errors import UserError
 from sharpen.methods.vista import Vista
 from sharpen.models.scripted import STOP, Asked, Scripted
 from sharpen.run import Run
@@ -153,3 +154,58 @@ def test_the_counts_add_up(store: Store) -> None:
     assert (tally.attempts, tally.correct, tally.resumed, tally.rescued) == (5, 4, 3, 3)
     assert tally.correct + tally.rescued - tally.dropped == tally.examples
     assert tally.dropped == 1
+
+
+def test_without_resampling_and_without_a_threshold_nothing_is_read(store: Store) -> None:
+    """This model cannot be read at all, nor has it layers to read."""
+    model = Scripted(lambda asked: [RIGHT, WRONG, RIGHT][asked.attempt], layers=0)
+    run = Run({"policy": model}, store, round=1)
+    examples = Vista(samples=3, resamples=0, threshold=float("-inf")).collect(run, [make_task()])
+    assert [r.text for e in examples for r in e.rollouts] == [RIGHT, RIGHT]
+
+
+def test_failed_attempts_may_be_read_in_the_order_they_were_asked_in(store: Store) -> None:
+    read_as: list[Task] = []
+
+    def measure(seen: Task, text: str) -> Reading:
+        read_as.append(seen)
+        return make_reading(text)
+
+    method = Vista(samples=1, calibration="asked", threshold=float("-inf"))
+    method.collect(run_of(store, lambda asked: WRONG, measure), [make_task()])
+    assert read_as == [make_task()]
+
+
+def test_equal_attempts_are_one_where_asked_and_the_cap_comes_last(store: Store) -> None:
+    """Of five right attempts two are equal; of the four left one looks away, and of three the cap keeps two."""
+    texts = [f"{c} {RIGHT}" for c in "aabcd"]
+    run = run_of(
+        store,
+        lambda asked: texts[asked.attempt],
+        lambda task, text: make_reading(text, shares=[AWAY if text == texts[4] else LOOKS] * (len(text) + 1)),
+    )
+    store.begin("collect", 1)
+    examples = Vista(samples=5, distinct=True, most=2).collect(run, [make_task()])
+    kept = [r.text for e in examples for r in e.rollouts]
+    assert len(kept) == 2
+    assert set(kept) < {texts[0], texts[2], texts[3]}
+    assert store.events("collect", 1) == {
+        ("dropped", "the same tokens as another attempt"): 1,
+        ("dropped", "vision-aware attention score below -0.5"): 1,
+        ("dropped", "more than 2 correct attempts at one question"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"samples": 0}, "--samples 0 cannot be used; give 1 or more"),
+        ({"resamples": -1}, "--resamples -1 cannot be used; give 0 or more"),
+        ({"max_tokens": 0}, "--max-tokens 0 cannot be used"),
+        ({"threshold": float("nan")}, "--threshold nan cannot be used; give a number, or -inf"),
+        ({"most": 0}, "--most 0 cannot be used"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(settings: dict[str, float], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Vista(**settings)  # type: ignore[arg-type]

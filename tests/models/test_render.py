@@ -37,6 +37,32 @@ def test_question_first_moves_the_image_behind_the_text(random_model: Any) -> No
     assert QUESTION not in plain.spans[: plain.spans.index(IMAGE)]
 
 
+def test_a_teachers_response_is_what_the_model_would_write(random_model: Any) -> None:
+    tokenizer = random_model.render.tokenizer
+    text = "<think>look: red, <image> red.</think><answer>2</answer>"
+    part = random_model.part(text)
+    assert (part.text, part.by, part.logprobs) == (text, "teacher", None)
+    assert part.ids[-1] == tokenizer.eos_token_id
+    assert tokenizer.decode(part.ids[:-1]) == text
+    assert not set(part.ids) & set(random_model.render.banned)  # the literal <image> is text
+
+
+def test_a_response_begins_and_ends_as_in_a_whole_conversation(random_model: Any) -> None:
+    """A template that puts a blank before a response and ends it with another stop token than the tokenizer's."""
+    render = random_model.render
+    pad = render.tokenizer.pad_token
+    assert pad != render.tokenizer.eos_token
+    template = (
+        "{% for m in messages %}{% if m['role'] == 'assistant' %}A: {{ m['content'][0]['text'] }}" + pad + "{% else %}"
+        "Q:{% for p in m['content'] %}{{ p['text'] if p['type'] == 'text' else '<image>' }}{% endfor %}{% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}A:{% endif %}"
+    )
+    stops = [render.tokenizer.eos_token_id, render.tokenizer.pad_token_id]
+    part = Renderer(render.tokenizer, render.family, template, stops).part("red")
+    assert render.tokenizer.decode(part.ids[:-1]) == " red"
+    assert part.ids[-1] == render.tokenizer.pad_token_id
+
+
 @pytest.mark.parametrize("images", [0, 1, 3])
 def test_any_number_of_images_in_any_place(random_model: Any, images: int) -> None:
     places = tuple(range(2, 2 + 3 * images, 3)) if images else ()
