@@ -10,10 +10,21 @@ import pytest
 from support import query
 
 from sharpen import cli, methods
+from sharpen.improve import improve
 from sharpen.ledger.check import faults
+from sharpen.models.model import Model
+from sharpen.train import Train
+from sharpen.worlds import world
 
 SIZES = ["--tasks", "digits:10", "--test", "digits:12", "--rounds", "1", "--eval-samples", "1"]
 COMMAND = ["run", "vista", *SIZES, "--samples", "5", "--train.epochs", "1"]
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Model:
+    from sharpen.models import load
+
+    return load("tiny")
 
 
 def run(out: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[dict[str, Any], str]:
@@ -62,19 +73,18 @@ def test_run_prints_what_it_did_and_the_same_command_does_nothing_twice(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [name for name in methods.names() if name not in ("vista", "rest_em")])
-def test_every_method_runs_on_the_tiny_model(method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Few and short: that what each method makes can be trained on, is recorded whole and adds up."""
-    sampling = [] if method == "sft_seed" else ["--samples", "4", "--temperature", "1.0"]
-    sizes = ["--tasks", "digits:10", "--test", "digits:2", "--rounds", "1", "--eval-samples", "1"]
-    out = tmp_path / "r"
-    options = [*sizes, *sampling, "--train.epochs", "1", "--out", str(out), "--json"]
-    assert cli.run(["run", method, *options]) == 0
-    (first,) = json.loads(capsys.readouterr().out)["rounds"]
-    assert first["examples"] > 0
-    assert first["attempts"] >= 40 or not sampling
-    assert query(out, "SELECT count(*) FROM examples") == [(first["examples"],)]
-    assert list(faults(out)) == []
+@pytest.mark.parametrize("name", [name for name in methods.names() if name not in ("vista", "rest_em")])
+def test_every_method_runs_on_the_tiny_model(name: str, tiny: Model, tmp_path: Path) -> None:
+    """Few and short: that what each method makes can be trained on and is recorded whole."""
+    few = {} if name == "sft_seed" else {"samples": 3, "temperature": 1.0}
+    method = methods.find(name)(**few)
+    tasks = world("digits").tasks("train", 10)
+    done = improve(method, tiny, tasks, rounds=1, out=tmp_path / "r", settings=Train(epochs=1, checkpoints=0))
+    tally = done.rounds[0].tally
+    assert tally.examples > 0
+    assert tally.attempts >= 30 or not few
+    assert query(tmp_path / "r", "SELECT count(*) FROM examples") == [(tally.examples,)]
+    assert list(faults(tmp_path / "r")) == []
 
 
 @pytest.mark.slow

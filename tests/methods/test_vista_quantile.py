@@ -42,6 +42,12 @@ def test_the_share_is_rounded_down_and_zero_keeps_all(store: Store) -> None:
     assert all(len(kept) == 4 for kept in collect(store, 0.0).values())
 
 
+def test_where_there_is_no_image_to_look_at_all_stay(store: Store) -> None:
+    model = Scripted(lambda asked: f"{asked.attempt} <answer>7</answer>", lambda task, text: make_reading(text))
+    run = Run({"policy": model}, store, round=1)
+    assert len(VistaQuantile(samples=4, share=0.5).collect(run, [make_task(images=0)])) == 4
+
+
 def test_a_share_of_all_is_refused() -> None:
     with pytest.raises(UserError, match=r"--share 1\.0 cannot be used"):
         VistaQuantile(share=1.0)
