@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .answers import Grader, Verdict
 from .data.load import Loaded, load
@@ -179,7 +180,7 @@ def manifest(arguments: Sequence[str], options: Any, model: HF, tasks: Sequence[
     return {
         "command": shlex.join(["sharpen", *arguments]),
         "method": type(method).__name__ if method else None,
-        "settings": asdict(options) if is_dataclass(options) and not isinstance(options, type) else options,
+        "settings": jsonable(asdict(options)) if is_dataclass(options) and not isinstance(options, type) else options,
         "model": model.identity,
         "model_settings": model.describe(),
         "tasks": digest([t.fingerprint for t in tasks]),
@@ -189,6 +190,13 @@ def manifest(arguments: Sequence[str], options: Any, model: HF, tasks: Sequence[
         "packages": {name: version(name) for name in PACKAGES},
         "revision": revision(),
     }
+
+
+def jsonable(value: Any) -> Any:
+    """Return settings with numbers that JSON has no word for, such as a threshold of -inf, as text."""
+    if isinstance(value, dict):
+        return {name: jsonable(inner) for name, inner in cast("dict[str, Any]", value).items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def file_hash(path: Path) -> str:

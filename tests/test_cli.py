@@ -206,3 +206,10 @@ def test_interruption_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setattr(cli, "list_command", interrupted)
     assert cli.run(["list"]) == 130
     assert "go on with: sharpen list" in capsys.readouterr().err
+
+
+def test_a_threshold_of_minus_infinity_is_valid_json_in_the_manifest() -> None:
+    from sharpen import setup
+
+    made = setup.jsonable({"method": {"threshold": float("-inf"), "top": 5}, "seed": 0})
+    assert made == {"method": {"threshold": "-inf", "top": 5}, "seed": 0}
