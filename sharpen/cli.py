@@ -340,7 +340,7 @@ def list_command(arguments: Sequence[str]) -> None:
         return
     print("methods")
     for name, line in found.items():
-        print(f"  {name:12} {line}")
+        print(f"  {name:{max(map(len, found))}} {line}")
     print(f"worlds\n  {', '.join(worlds.NAMES)}")
 
 
