@@ -50,6 +50,11 @@ class Verdict:
         """1.0, 0.0 or, when unknown, None."""
         return {"right": 1.0, "wrong": 0.0, "unknown": None}[self.outcome]
 
+    @property
+    def answer(self) -> str | None:
+        """The answer as votes and comparisons of attempts take it: equal answers are equal texts but for case."""
+        return None if self.found is None else self.found.strip().casefold()
+
 
 _CHOICE = re.compile(r"\(?([A-Za-z])\)?(?:\s*[.:)]\s*(.*))?|\(([A-Za-z])\)\s*(.*)", re.S)
 _LABEL = re.compile(r"(?:the )?(?:option|choice)\s+", re.I)

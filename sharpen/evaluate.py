@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from .answers import Verdict
 from .errors import UserError, require
@@ -12,10 +13,10 @@ from .statistics import (
     Interval,
     Paired,
     majority_at_k,
-    mean_over_tasks,
     paired_difference,
     pass_at_k,
     proportion,
+    rate,
 )
 from .types import Group, Task
 from .verbs import each
@@ -31,7 +32,7 @@ SAMPLES = 8  # attempts a task for the sampled columns: ours
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One model on one set of tasks; `per_task` keeps what paired comparisons need, by task id."""
+    """One model on one set of tasks; `per_task` keeps what paired comparisons need, by column and task id."""
 
     greedy: Interval
     sampled: Interval
@@ -54,6 +55,26 @@ class Evaluation:
             "unknown": self.unknown,
             "by_kind": {kind: {name: v.as_dict() for name, v in row.items()} for kind, row in self.by_kind.items()},
         }
+
+    def record(self) -> dict[str, object]:
+        """Return all of it for JSON, so that `of` finds it again."""
+        return {**self.as_dict(), "per_task": self.per_task}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Evaluation:
+        """Undo `record`."""
+        intervals = {
+            name: {int(k): Interval(**v) for k, v in record[name].items()} for name in ("pass_at", "majority_at")
+        }
+        return cls(
+            greedy=Interval(**record["accuracy"]),
+            sampled=Interval(**record["sampled_accuracy"]),
+            **intervals,
+            blind=Interval(**record["blind_accuracy"]),
+            unknown=record["unknown"],
+            by_kind={k: {n: Interval(**v) for n, v in row.items()} for k, row in record["by_kind"].items()},
+            per_task=record["per_task"],
+        )
 
 
 def evaluate(run: Run, tasks: Sequence[Task], *, samples: int = SAMPLES) -> Evaluation:
@@ -84,18 +105,19 @@ def evaluate(run: Run, tasks: Sequence[Task], *, samples: int = SAMPLES) -> Eval
 def evaluation(tasks: Sequence[Task], samples: int, greedy: Judged, sampled: Judged, unseen: Judged) -> Evaluation:
     """Sum up the verdicts on tasks that were each asked once greedily, `samples` times, and once without the image."""
     per_task = {"greedy": means(greedy), "sampled": means(sampled), "blind": means(unseen)}
-    counts = [(len(known), sum(known)) for row in sampled.values() if (known := settled(row))]
     ks = sorted({k for k in (1, 2, 4, 8, 16, 32, 64) if k < samples} | {samples})
+    counts = {task: (len(known), sum(known)) for task, row in sampled.items() if (known := settled(row))}
+    passed = {k: {t: v for t, (n, c) in counts.items() if (v := pass_at_k(n, c, k)) is not None} for k in ks}
     told = sum(len(settled(row)) for rows in (greedy, sampled, unseen) for row in rows.values())
     return Evaluation(
         greedy=once(per_task["greedy"]),
         sampled=rate(list(per_task["sampled"].values())),
-        pass_at={k: rate([v for n, c in counts if (v := pass_at_k(n, c, k)) is not None]) for k in ks},
+        pass_at={k: rate(list(values.values())) for k, values in passed.items()},
         majority_at={k: rate([v for row in sampled.values() if (v := majority(row, k)) is not None]) for k in ks},
         blind=once(per_task["blind"]),
         unknown=len(tasks) * (2 + samples) - told,
         by_kind=by_kind(tasks, per_task),
-        per_task=per_task,
+        per_task={**per_task, **{f"pass@{k}": values for k, values in passed.items()}},
     )
 
 
@@ -129,18 +151,10 @@ def means(rows: Mapping[str, Sequence[Verdict]]) -> dict[str, float]:
     return {task: sum(known) / len(known) for task, row in rows.items() if (known := settled(row))}
 
 
-def rate(values: Sequence[float]) -> Interval:
-    """Return the mean over tasks of a rate, its interval cut at 0 and 1."""
-    found = mean_over_tasks(values)
-    low, high = found.low, found.high
-    return replace(found, low=None if low is None else max(0.0, low), high=None if high is None else min(1.0, high))
-
-
 def majority(verdicts: Sequence[Verdict], k: int) -> float | None:
     """Return the chance that a vote over k of a task's settled attempts is right; equal answers are equal texts."""
     known = [v for v in verdicts if v.outcome != "unknown" or v.reason == "no_answer"]
-    answers = [v.found.strip().casefold() if v.found is not None else None for v in known]
-    return majority_at_k(answers, settled(known), k)
+    return majority_at_k([v.answer for v in known], settled(known), k)
 
 
 def once(values: Mapping[str, float]) -> Interval:

@@ -15,7 +15,7 @@ from .evaluate import Evaluation
 from .ledger.tally import Tally
 from .models.model import Model
 from .progress import say
-from .statistics import Interval
+from .statistics import Interval, span
 from .store import Store
 from .train import Train
 from .types import Task, digest
@@ -158,15 +158,6 @@ def announce_events(events: Mapping[tuple[str, str], int]) -> None:
     """Say what was left out or could not be told, with the reason."""
     for (kind, reason), count in sorted(events.items()):
         say(f"  {count} {kind}: {reason}")
-
-
-def span(interval: Interval) -> str:
-    """Write an interval as percent."""
-    if interval.value is None:
-        return "unknown"
-    if interval.low is None or interval.high is None:
-        return f"{interval.value:.1%}"
-    return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
 def describe(found: Evaluation) -> list[str]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Literal
 
 from .answers import Grader, Verdict
 from .errors import ModelError, require
 from .ledger.records import gold_key
 from .models.model import Model, Read, Sampling
 from .plan import Counts, Job, Planned, Refused, given, per_job, plan
+from .probes.vision_layer import best_layer
 from .progress import Progress, say
 from .scorers import Scorer
 from .store import Place, Store
 from .timing import Clock
 from .types import Group, Part, Prefix, Reading, Rollout, Task, View, digest
 
-PORTION = 512
-"""Tasks collected at a time (ours): their attempts and readings are in memory, those of all tasks are not."""
-TRANSIENT = ("timeout", "crash")
-"""Reasons of a verdict that is tried again, since it may have been the machine."""
+PORTION = 512  # tasks collected at a time (ours): their attempts and readings are in memory, those of all tasks are not
+TRANSIENT = ("timeout", "crash")  # reasons of a verdict that is tried again, since it may have been the machine
 
 
 class Run:
@@ -46,6 +46,7 @@ class Run:
         self.round = round
         self.scope = scope
         self.grader = grader or Grader()
+        self.first: Sequence[Task] = ()  # tasks from which all portions of a round choose the same layer
         self._calls = 0
         self._clock = Clock(store, scope, round)
 
@@ -55,6 +56,7 @@ class Run:
             if len(tasks) > size:
                 say(f"  tasks {start + 1} to {min(start + size, len(tasks))} of {len(tasks)}")
             run = Run(self.models, self.store, seed=self.seed, round=self.round, scope=self.scope, grader=self.grader)
+            run.first = tasks[:PORTION]
             yield run, tasks[start : start + size]
 
     def sample(
@@ -179,10 +181,11 @@ class Run:
         groups = self._write("ask", jobs, 1, model, self._sampling(model, 0.0, 1.0, 0, max_tokens))
         return [g.rollouts[0].text if g.rollouts else "" for g in groups]
 
-    def layer(self, chosen: int | None) -> int:
-        """Return a decoder layer of the policy, the middle one ⌊L/2⌋ for None; UserError where there is none such."""
+    def layer(self, chosen: int | Literal["auto"] | None, tasks: Sequence[Task] = ()) -> int:
+        """Return a decoder layer of the policy: ⌊L/2⌋ for None, the best of `probes.vision_layer` for "auto"."""
         layers = self.models["policy"].layers
-        layer = layers // 2 if chosen is None else chosen
+        automatic = best_layer(self, self.first or tasks) if chosen == "auto" else layers // 2
+        layer = chosen if isinstance(chosen, int) else automatic
         require(0 <= layer < layers, "layer", layer, f"0 to {layers - 1}, the layers of this model")
         return layer
 
@@ -242,8 +245,5 @@ class Run:
                 rollout = of.rollout(written, writer.identity)
                 known[rollout.key] = self.store.add_rollout(rollout, of, place)
                 spent.tokens += len(written.part.ids)
-        if len(known) - before != total:
-            came = len(known) - before
-            raise ModelError(
-                f"{writer.name} gave {came} of {total} attempts, a fault of its backend; they are recorded"
-            )
+        if (came := len(known) - before) != total:
+            raise ModelError(f"{writer.name} gave {came} of {total} attempts, its backend's fault; they are recorded")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import import_module
 from math import comb, isfinite, sqrt
@@ -34,6 +34,15 @@ class Interval:
     def as_dict(self) -> dict[str, float | int | None]:
         """Return the four fields, JSON-able."""
         return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+
+
+def span(interval: Interval) -> str:
+    """Write an interval as percent."""
+    if interval.value is None:
+        return "unknown"
+    if interval.low is None or interval.high is None:
+        return f"{interval.value:.1%}"
+    return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,13 @@ def mean_over_tasks(values: Sequence[float]) -> Interval:
     if interval.low is None and interval.value in (0.0, 1.0):
         return proportion(round(sum(values)), len(values))
     return interval
+
+
+def rate(values: Sequence[float]) -> Interval:
+    """Mean over tasks of a value in [0, 1] each: the interval of `mean_over_tasks`, its ends cut at 0 and 1."""
+    found = mean_over_tasks(values)
+    low, high = found.low, found.high
+    return replace(found, low=None if low is None else max(0.0, low), high=None if high is None else min(1.0, high))
 
 
 def pass_at_k(n: int, c: int, k: int) -> float | None:

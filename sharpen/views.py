@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from .types import Task
+from .types import Image, Task, digest
 
 
 def question_first(task: Task) -> Task:
@@ -30,3 +31,28 @@ def told_answer(task: Task) -> Task:
 def asked(task: Task) -> Task:
     """Show the task itself, whatever an attempt at it was shown when it was sampled."""
     return task
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """Show another task's images with the question; a task that is not in `others` cannot be shown so."""
+
+    others: Mapping[str, tuple[Image, ...]] = field(repr=False)
+
+    @classmethod
+    def among(cls, tasks: Sequence[Task]) -> Swapped:
+        """Pair each task with another one by a hash of its id: the next in that order with as many, other images.
+
+        A task without images, or with no such partner, is left out.
+        """
+        order = sorted((t for t in tasks if t.images), key=lambda t: digest("swap", t.id))
+        others: dict[str, tuple[Image, ...]] = {}
+        for at, task in enumerate(order):
+            for other in (*order[at + 1 :], *order[:at]):
+                if len(other.images) == len(task.images) and other.images != task.images:
+                    others[task.id] = other.images
+                    break
+        return cls(others)
+
+    def __call__(self, task: Task) -> Task:
+        return replace(task, images=self.others[task.id])

@@ -45,7 +45,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "steps": (BASE | {"verbs", "views", "scorers"}, {"run"}),
     "methods": (METHODS | {"methods"}, {"run"}),  # a variant builds on the method it varies
     "strategies": (METHODS, {"run"}),
-    "probes": (METHODS, {"run"}),
+    "probes": (METHODS | {"probes", "statistics", "worlds"}, {"run"}),
 }
 
 # Words by which a model family is known. The tiny model is of one: the two files that make it may say which.
