@@ -77,14 +77,6 @@ class EvalOptions(Common):
 
 
 @dataclass(frozen=True)
-class CompareOptions(RunOptions):
-    """Run methods from the same base on the same tasks with several seeds: `sharpen compare METHOD METHOD …`."""
-
-    out: Path = Path("runs/compare")
-    seeds: int = 3
-
-
-@dataclass(frozen=True)
 class DemoOptions:
     """Base model, ReST-EM and VISTA-SFT on the same tasks, with a report: the first thing to run."""
 
@@ -101,7 +93,7 @@ class DemoOptions:
 
 @dataclass(frozen=True)
 class ListOptions:
-    """List methods and worlds."""
+    """List methods, probes and worlds."""
 
     json: bool = False
 
@@ -132,12 +124,15 @@ def stopped(number: int, frame: object) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     from . import folder_commands as folder
+    from .compare_command import compare_command
+    from .probe_command import probe_command
 
     commands: dict[str, Callable[[Sequence[str]], int | None]] = {
         "demo": demo_command,
         "run": improve_command,
         "eval": eval_command,
         "compare": compare_command,
+        "probe": probe_command,
         "show": folder.show_command,
         "check": folder.check_command,
         "regrade": folder.regrade_command,
@@ -165,12 +160,13 @@ USAGE = """sharpen COMMAND …: make a vision-language model reason better from 
   demo                  base model, ReST-EM and VISTA on the tiny model, with a report
   run METHOD            improve a model: --model M --tasks T --out DIR --rounds N
   eval                  measure a model: --model M --tasks T
-  compare METHOD …      methods from the same base, on the same tasks, over seeds
+  compare METHOD …      methods and settings from the same base, on the same tasks, over seeds
+  probe NAME            what a model does beside being right: does it look, and where does it
   show DIR              what a run folder holds; with --task ID one task with all its attempts
   check DIR             is a run folder whole: references, images, seals, keys, counts
   regrade DIR           new verdicts on all recorded attempts by other grader settings
   audit DIR             a sheet of verdicts for a person to check
-  list                  methods and worlds
+  list                  methods, probes and worlds
 
 `sharpen COMMAND --help` names every option."""
 
@@ -277,39 +273,6 @@ def eval_command(arguments: Sequence[str]) -> None:
         print("\n".join(lines))
 
 
-def compare_command(arguments: Sequence[str]) -> None:
-    """`sharpen compare METHOD …`."""
-    from . import methods, setup
-    from .compare import compare
-
-    names, rest = leading_names(arguments)
-    chosen = {name: methods.find(name)() for name in names}
-    if len(chosen) < len(names):
-        raise UserError(f"{', '.join(names)} names a method twice; name each once")
-    if not chosen and not {"-h", "--help"} & set(rest):
-        raise UserError(f"sharpen compare takes methods by name; choose from: {', '.join(methods.names())}")
-    options: CompareOptions = parse(CompareOptions, "compare METHOD …", rest)
-    data = found_by(options)
-    model = setup.model(options.model)
-    found = compare(
-        chosen,
-        model,
-        data.tasks,
-        data.test,
-        grader=options.grader,
-        left_out=data.left_out,
-        seeds=range(options.seed, options.seed + options.seeds),
-        rounds=options.rounds,
-        out=options.out,
-        settings=options.train,
-        samples=options.eval_samples,
-        manifest=setup.manifest(["compare", *arguments], options, model, [*data.tasks, *data.test]),
-    )
-    emit({"model": options.model, "tasks": options.tasks, **found.as_dict()}, options.json)
-    if not options.json:
-        print(found.table())
-
-
 def demo_command(arguments: Sequence[str]) -> None:
     """`sharpen demo`."""
     from .demo import demo
@@ -331,16 +294,20 @@ def demo_command(arguments: Sequence[str]) -> None:
 
 def list_command(arguments: Sequence[str]) -> None:
     """`sharpen list`."""
-    from . import methods, worlds
+    from . import methods, probes, worlds
 
     options: ListOptions = parse(ListOptions, "list", arguments)
-    found = {name: methods.summary(name) for name in methods.names()}
+    found = {
+        "methods": {name: methods.summary(name) for name in methods.names()},
+        "probes": {name: probes.summary(name) for name in probes.names()},
+    }
     if options.json:
-        emit({"methods": found, "worlds": list(worlds.NAMES)}, True)
+        emit({**found, "worlds": list(worlds.NAMES)}, True)
         return
-    print("methods")
-    for name, line in found.items():
-        print(f"  {name:{max(map(len, found))}} {line}")
+    for kind, some in found.items():
+        print(kind)
+        for name, line in some.items():
+            print(f"  {name:{max(map(len, some))}} {line}")
     print(f"worlds\n  {', '.join(worlds.NAMES)}")
 
 

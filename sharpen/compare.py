@@ -1,93 +1,39 @@
-"""Methods side by side: same base, same tasks, several seeds, paired by task."""
+"""Methods side by side: same base, same tasks, several seeds, each cell in a folder of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
+from typing import Protocol
 
 from .answers import Grader
+from .budget import Equal, own_samples
+from .cells import BASE, Cell, Record, Shared, held, work
+from .comparison import Comparison, summed_up
 from .errors import UserError
-from .evaluate import SAMPLES, Evaluation, difference, rate
-from .improve import Trainer, improve
+from .evaluate import SAMPLES, distinct
+from .improve import Trainer
 from .methods import Method
 from .models.model import Model
 from .progress import say
-from .rounds import Improved, span
-from .statistics import Interval, Paired
 from .train import Train
 from .types import Task
 
-COLUMNS = ("greedy", "sampled", "blind")
 
+class Do(Protocol):
+    """Works cells to their end in other processes."""
 
-@dataclass(frozen=True)
-class Line:
-    """One model over all seeds; values are means over seeds, intervals are over tasks."""
+    def __call__(self, cell: Cell) -> Record:
+        """Return a cell's record; raises UserError where it comes to nothing."""
+        ...
 
-    name: str
-    columns: Mapping[str, Interval]
-    seeds: Mapping[str, Sequence[float | None]]
-    """The value of each seed, by column."""
-    against_base: Mapping[str, Paired]
-    against_first: Mapping[str, Paired]
-    tokens: float
-    """Tokens sampled for training data, mean over seeds."""
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the line for JSON."""
-
-        def paired(of: Mapping[str, Paired]) -> dict[str, object]:
-            return {name: {**d.difference.as_dict(), "p": d.p} for name, d in of.items()}
-
-        return {
-            "method": self.name,
-            **{name: i.as_dict() for name, i in self.columns.items()},
-            "seeds": {name: list(values) for name, values in self.seeds.items()},
-            "against_base": paired(self.against_base),
-            "against_first": paired(self.against_first),
-            "tokens": self.tokens,
-        }
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The base model's line, and one line per method."""
-
-    base: Line
-    lines: Sequence[Line]
-    seeds: int
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the whole table for JSON."""
-        return {
-            "base": self.base.as_dict(),
-            "seeds": self.seeds,
-            "methods": [line.as_dict() for line in self.lines],
-        }
-
-    def table(self) -> str:
-        """Return the table as text; differences are paired by task, with 95 % intervals."""
-        first = self.lines[0].name
-        rows: list[tuple[str, ...]] = [
-            ("model", "greedy", "sampled", f"greedy - {first}", f"sampled - {first}", "tokens")
-        ]
-        columns = self.base.columns
-        rows.append(("base", span(columns["greedy"]), span(columns["sampled"]), "", "", ""))
-        for line in self.lines:
-            beside = [span(line.against_first[c].difference) if line.name != first else "" for c in COLUMNS[:2]]
-            rows.append(
-                (
-                    line.name,
-                    span(line.columns["greedy"]),
-                    span(line.columns["sampled"]),
-                    *beside,
-                    f"{line.tokens:,.0f}",
-                )
-            )
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    def stop(self) -> None:
+        """End all work at once."""
+        ...
 
 
 def compare(
@@ -101,6 +47,7 @@ def compare(
     out: Path,
     settings: Train | None = None,
     samples: int = SAMPLES,
+    equal: Equal = "tokens",
     trainer: Trainer | None = None,
     grader: Grader | None = None,
     manifest: Mapping[str, object] | None = None,
@@ -108,71 +55,129 @@ def compare(
 ) -> Comparison:
     """Run each method with each seed in a folder of its own under `out`, and put them side by side.
 
-    The base model is measured anew with each seed, too, so that both sides of a difference vary alike.
+    The base model is measured once with each seed, so that both sides of a difference vary alike. With `equal`
+    tokens or attempts, every method spends in each round what the first one spent with the same seed: its
+    `samples` are chosen so, unless its word sets them. What is there already is not done again, and a cell
+    that fails is reported while the others go on. Raises UserError where there is nothing to compare.
     """
-    if not (methods and seeds and test):
+    given = (settings or Train(), equal, trainer, grader, manifest or {}, left_out)
+    shared = Shared(methods, model, tasks, test, rounds, out, samples, *given)
+    return run_all(shared, seeds)
+
+
+def run_all(shared: Shared, seeds: Sequence[int], do: Do | None = None, jobs: int = 1) -> Comparison:
+    """Work all cells, `jobs` at a time by `do`, or one after another in this process; then sum them up."""
+    if not (shared.methods and seeds and shared.test):
         raise UserError(
-            f"{len(methods)} methods, {len(seeds)} seeds and {len(test)} unseen tasks compare nothing; "
+            f"{len(shared.methods)} methods, {len(seeds)} seeds and {len(shared.test)} unseen tasks compare nothing; "
             "give at least one of each"
         )
-    runs: dict[str, list[Improved]] = {name: [] for name in methods}
-    bases: list[Evaluation] = []
-    for seed in seeds:
-        base: Evaluation | None = None
-        for name, method in methods.items():
-            say(f"{name}, seed {seed}")
-            done = improve(
-                method,
-                model,
-                tasks,
-                rounds=rounds,
-                out=out / f"{name}-seed{seed}",
-                test=test,
-                settings=settings,
-                seed=seed,
-                samples=samples,
-                base=base,
-                trainer=trainer,
-                grader=grader,
-                manifest=manifest,
-                left_out=left_out,
-            )
-            base = done.base
-            runs[name].append(done)
-        bases += [base] if base else []
-    start = per_task(bases)
-    ends = {name: [e for done in some if (e := done.rounds[-1].evaluation)] for name, some in runs.items()}
-    first = per_task(next(iter(ends.values())))
-    tokens = {name: fmean(sum(r.tally.tokens for r in done.rounds) for done in some) for name, some in runs.items()}
-    lines = [line(name, found, tokens[name], start, first) for name, found in ends.items()]
-    return Comparison(line("base", bases, 0.0, start, first), lines, len(seeds))
+    if BASE in shared.methods:
+        raise UserError(f"{BASE!r} is the base model's own name in the table; name the method otherwise")
+    distinct([*shared.tasks, *shared.test])
+    grid = Grid(shared, seeds)
+    if do is None:
+        for cell in iter(grid.next, None):
+            grid.settle(cell, lambda cell=cell: work(shared, cell))
+    else:
+        beside(grid, do, jobs)
+    return summed_up(shared, seeds, grid.done, grid.failed)
 
 
-def line(
-    name: str,
-    found: Sequence[Evaluation],
-    tokens: float,
-    base: Mapping[str, Mapping[str, float]],
-    first: Mapping[str, Mapping[str, float]],
-) -> Line:
-    """Sum up one model over the seeds."""
-    ours = per_task(found)
-    seeds = {"greedy": [e.greedy.value for e in found], "sampled": [e.sampled.value for e in found]}
-    return Line(
-        name,
-        {column: rate(list(ours[column].values())) for column in COLUMNS},
-        seeds,
-        {column: difference(ours[column], base[column]) for column in COLUMNS},
-        {column: difference(ours[column], first[column]) for column in COLUMNS},
-        tokens,
-    )
+def beside(grid: Grid, do: Do, jobs: int) -> None:
+    """Work the cells of a grid, `jobs` at a time; each starts when what it needs is done."""
+    with ThreadPoolExecutor(jobs) as pool:
+        running: dict[Future[Record], Cell] = {}
+        try:
+            while True:
+                while len(running) < jobs and (cell := grid.next()):
+                    running[pool.submit(do, cell)] = cell
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    grid.settle(running.pop(future), future.result)
+        except BaseException:
+            do.stop()  # the pool waits for its threads, and they for the processes
+            raise
 
 
-def per_task(found: Sequence[Evaluation]) -> dict[str, dict[str, float]]:
-    """Return each task's value by column, averaged over the seeds."""
-    values: dict[str, dict[str, list[float]]] = {column: {} for column in COLUMNS}
-    for column in COLUMNS:
-        for evaluation in found:
-            for task, value in evaluation.per_task[column].items():
-                values[column].setdefault(task, []).append(value)
-    return {column: {task: fmean(some) for task, some in rows.items()} for column, rows in values.items()}
+@dataclass
+class Grid:
+    """Which cells there are, which wait for which, and how far the work is.
+
+    A seed's base model comes before its methods, and where spending is equal, its first method before the others.
+    """
+
+    shared: Shared
+    seeds: Sequence[int]
+    done: dict[tuple[str, int], Record] = field(default_factory=dict[tuple[str, int], Record])
+    failed: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
+    started: dict[tuple[str, int], float] = field(default_factory=dict[tuple[str, int], float])
+
+    @property
+    def first(self) -> str:
+        """The method that the others are compared with."""
+        return next(iter(self.shared.methods))
+
+    def next(self) -> Cell | None:
+        """Return a cell that can be worked now; None where none can, for the time being or any more."""
+        for word, seed in self.open():
+            needs = self.needs(word)
+            if lost := next((n for n in needs if (n, seed) in self.failed), None):
+                self.fail(Cell(word, seed), f"not run, since {lost} failed with this seed")
+            elif all((n, seed) in self.done for n in needs):
+                cell = Cell(word, seed, self.targets(word, seed))
+                self.started[word, seed] = time.monotonic()
+                if (found := held(self.shared, cell)) is None:
+                    say(f"{cell.label}: starts, in {self.shared.out / cell.folder}")
+                    return cell
+                self.done[word, seed] = found  # what waits for it comes later in this order
+                say(f"{cell.label}: is there already{self.so_far()}")
+        return None
+
+    def open(self) -> Iterator[tuple[str, int]]:
+        """Yield what was not started yet: first the base model with each seed, then method by method."""
+        for word in (BASE, *self.shared.methods):
+            for seed in self.seeds:
+                if not any((word, seed) in some for some in (self.started, self.failed)):
+                    yield word, seed
+
+    def needs(self, word: str) -> list[str]:
+        """Return the words whose cells of the same seed come first."""
+        if word == BASE:
+            return []
+        return [BASE, self.first] if self.shared.equal != "none" and word != self.first else [BASE]
+
+    def targets(self, word: str, seed: int) -> tuple[float, ...] | None:
+        """Return what a cell is to spend in each round: what the first method spent, for those that can choose."""
+        free = word != BASE and own_samples(self.shared.methods[word]) is not None and "samples=" not in word
+        if self.shared.equal == "none" or word == self.first or not free:
+            return None
+        return tuple(spent(r, self.shared.equal) for r in self.done[self.first, seed]["rounds"])
+
+    def settle(self, cell: Cell, result: Callable[[], Record]) -> None:
+        """Keep a cell's record, or say and keep why there is none."""
+        try:
+            self.done[cell.word, cell.seed] = result()
+        except UserError as error:
+            self.fail(cell, str(error))
+        except Exception as error:  # a fault of the program: the other cells may be free of it
+            traceback.print_exc()
+            self.fail(cell, f"{type(error).__name__}: {error}")
+        else:
+            took = time.monotonic() - self.started[cell.word, cell.seed]
+            say(f"{cell.label}: done in {took:.0f} s{self.so_far()}")
+
+    def fail(self, cell: Cell, why: str) -> None:
+        """Report a cell that came to nothing."""
+        self.failed[cell.word, cell.seed] = why
+        say(f"{cell.label}: FAILED: {why}")
+
+    def so_far(self) -> str:
+        """Say how many cells are done."""
+        return f" ({len(self.done)} of {(1 + len(self.shared.methods)) * len(self.seeds)} cells)"
+
+
+def spent(round: Record, unit: Equal) -> float:
+    """Return what a round came to, in tokens or attempts."""
+    return float(round["tokens"] if unit == "tokens" else round["attempts"] + round["resumed"])

@@ -41,11 +41,16 @@ class MethodResult:
 def write_report(
     path: Path, title: str, command: str, methods: Sequence[MethodResult], traces: Sequence[Trace]
 ) -> None:
-    """Write the report to `path` in one step: a reader finds the old file or the whole new one.
+    """Write the report to `path`; `command` is the command line that made the run.
 
-    `command` is the command line that made the run. Raises UserError where the file cannot be written.
+    Raises UserError where the file cannot be written.
     """
-    data = page(title, command, methods, traces).encode()
+    write_page(path, page(title, command, methods, traces))
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page in one step: a reader finds the old file or the whole new one."""
+    data = text.encode()
     waiting = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +67,20 @@ def write_report(
 
 
 def page(title: str, command: str, methods: Sequence[MethodResult], traces: Sequence[Trace]) -> str:
-    """Return the whole document."""
+    """Return the whole document of a run."""
+    return document(
+        title,
+        command,
+        section("Rounds", *map(rounds, methods)),
+        section("Accuracy over the rounds", curves(methods)),
+        section("Kinds of question", *map(kinds, methods)),
+        section("Traces", *attempts(traces)),
+        section("What was left out, and where the time went", *map(ledger, methods)),
+    )
+
+
+def document(title: str, command: str, *sections: Html) -> str:
+    """Return a whole document made of sections, with its style inside and nothing let in from outside."""
     css = files("sharpen.report").joinpath("report.css").read_text("utf-8")
     style = b64encode(sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; {NOTHING_ELSE}"
@@ -81,11 +99,7 @@ def page(title: str, command: str, methods: Sequence[MethodResult], traces: Sequ
         tag("h1", title, dir="auto"),
         tag("p", "Made by"),
         tag("pre", tag("code", command), tabindex=0),
-        section("Rounds", *map(rounds, methods)),
-        section("Accuracy over the rounds", curves(methods)),
-        section("Kinds of question", *map(kinds, methods)),
-        section("Traces", *attempts(traces)),
-        section("What was left out, and where the time went", *map(ledger, methods)),
+        *sections,
     )
     return f"<!DOCTYPE html>\n{tag('html', head, tag('body', body), lang='en')}\n"
 
