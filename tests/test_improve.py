@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 import pytest
 from support import PIXEL, make_task, query
 
-from sharpen.compare import compare
 from sharpen.errors import UserError
 from sharpen.examples import Examples
 from sharpen.improve import improve
@@ -155,34 +154,6 @@ def test_a_burst_of_attempts_is_durable_before_the_next_one_comes(tmp_path: Path
     with Store(tmp_path / "r") as store:
         Run({"policy": Bursts(rule)}, store).sample(TASKS, 2)
     assert counts == [6]
-
-
-def test_compare_pairs_by_task_and_varies_both_sides_with_the_seed(tmp_path: Path) -> None:
-    def seeded(asked: Asked) -> str:
-        return f"<answer>{7 if asked.seed % 3 else 8}</answer>"
-
-    found = compare(
-        {"a": RestEm(samples=4), "b": RestEm(samples=2)},
-        Scripted(seeded),
-        [make_task(f"t{i}") for i in range(12)],
-        TEST,
-        seeds=[0, 1, 2],
-        rounds=1,
-        out=tmp_path,
-        trainer=rename,
-        samples=2,
-    )
-    assert [line.name for line in found.lines] == ["a", "b"]
-    assert len(found.base.seeds["sampled"]) == 3
-    for line in found.lines:
-        assert line.columns["greedy"].value == 1  # the trained model's rule is another one
-        base = found.base.columns["greedy"].value
-        assert base is not None
-        assert line.against_base["greedy"].difference.value == pytest.approx(1 - base)
-    assert found.lines[1].against_first["greedy"].difference.value == 0
-    assert "greedy - a" in found.table()
-    with pytest.raises(UserError, match="0 seeds"):
-        compare({"a": RestEm()}, Scripted(rule), TASKS, TEST, seeds=[], rounds=1, out=tmp_path)
 
 
 def test_a_prompt_too_long_to_be_asked_is_unknown_and_not_left_out_silently(store: Store) -> None:

@@ -1,0 +1,218 @@
+"""Cells of a comparison: paired by task, equal in what they spend, read back when finished, reported when failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import make_task
+
+from sharpen.budget import Budgeted
+from sharpen.cells import Cell, Shared, held, imbalance, work
+from sharpen.compare import Grid, beside, compare
+from sharpen.comparison import Comparison
+from sharpen.errors import UserError
+from sharpen.examples import Examples
+from sharpen.methods import Method
+from sharpen.methods.rest_em import RestEm
+from sharpen.models.scripted import Asked, Scripted
+from sharpen.report.comparison import write_comparison
+from sharpen.run import Run
+from sharpen.store import Store
+from sharpen.train import Train
+from sharpen.types import Task
+
+TASKS = [make_task(f"t{i}") for i in range(12)]
+TEST = [replace(make_task(f"u{i}"), meta={"kind": "odd" if i % 2 else "even"}) for i in range(4)]
+
+
+def rule(asked: Asked) -> str:
+    """Right every second time; 18 characters and the end of turn."""
+    return f"<answer>{7 if asked.attempt % 2 == 0 else 8}</answer>"
+
+
+def rename(
+    start: Any,
+    examples: Examples,
+    settings: Train,
+    folder: Path,
+    reference: Callable[[], Mapping[str, Sequence[float]]],
+    seed: int,
+) -> Scripted:
+    """A trainer whose result is right at `u` tasks by the number of its examples."""
+    return Scripted(rule, name=f"{folder.name} of {len(examples)}")
+
+
+def run(out: Path, methods: Mapping[str, Method], model: Scripted | None = None, **more: Any) -> Comparison:
+    settings: dict[str, Any] = {"seeds": [0, 1], "rounds": 1, "trainer": rename, "samples": 2, "equal": "none", **more}
+    return compare(methods, model or Scripted(rule), TASKS, TEST, out=out, **settings)
+
+
+def test_pairs_by_task_and_varies_both_sides_with_the_seed(tmp_path: Path) -> None:
+    def seeded(asked: Asked) -> str:
+        return f"<answer>{7 if asked.seed % 3 else 8}</answer>"
+
+    methods = {"a": RestEm(samples=4), "b": RestEm(samples=2)}
+    found = run(tmp_path, methods, Scripted(seeded), seeds=[0, 1, 2])
+    assert [line.name for line in found.lines] == ["a", "b"]
+    assert len(found.base.seeds["sampled"]) == 3
+    for line in found.lines:
+        assert line.columns["greedy"].value == 1  # the trained model's rule is another one
+        base = found.base.columns["greedy"].value
+        assert base is not None
+        assert line.against_base["greedy"].difference.value == pytest.approx(1 - base)
+        assert line.curve["greedy"][0].value == base
+        assert line.curve["greedy"][1].value == 1
+        assert line.columns["pass@2"].value == 1
+        assert line.kinds["odd"]["sampled"].value == 0.5
+        assert line.kinds["odd"]["sampled"].n == 2
+    assert found.lines[1].against_first["greedy"].difference.value == 0
+    assert "greedy - a" in found.table()
+    with pytest.raises(UserError, match="0 seeds"):
+        run(tmp_path, methods, seeds=[])
+    with pytest.raises(UserError, match="own name"):
+        run(tmp_path, {"base": RestEm()})
+
+
+@pytest.mark.parametrize(("equal", "samples", "tokens"), [("tokens", 4, 912), ("attempts", 4, 912), ("none", 10, 2280)])
+def test_a_method_spends_what_the_first_one_spends(tmp_path: Path, equal: str, samples: int, tokens: int) -> None:
+    """12 tasks, 19 tokens an attempt: 4 samples are 912 tokens; a trial of 5 is 1,140, and 5 × 912 / 1,140 = 4."""
+    methods = {"a": RestEm(samples=4), "b": RestEm(samples=10), "b:samples=3": RestEm(samples=3)}
+    found = run(tmp_path, methods, equal=equal, seeds=[0])
+    assert [line.rounds[0].samples for line in found.lines] == [(4, 4), (samples, samples), (3, 3)]
+    assert [line.tokens for line in found.lines] == [912, tokens, 684]
+    assert [line.tokens_per_correct for line in found.lines] == [38, 38, 28.5]
+    assert ("Each round was to spend" in found.table()) == (equal != "none")
+
+
+def test_half_the_tokens_are_half_the_samples_whatever_an_attempt_costs(store: Store) -> None:
+    long = Scripted(lambda asked: "so it is " * 10 + "<answer>7</answer>")  # 108 tokens and the end of turn
+    store.begin("collect", 1)
+    budgeted = Budgeted(RestEm(samples=4), 4, "tokens", (12 * 19 * 20,))
+    examples = budgeted.collect(Run({"policy": long}, store, round=1), store.add_tasks(TASKS))
+    assert budgeted.chosen == {1: 3}  # 20 short attempts cost what 3.5 long ones do; 2 × 4,560 / 2,616 is 3.49
+    assert len(examples) == 36
+    assert store.tally(1, 12, 36).tokens == 12 * 109 * 3
+    assert store.events("collect", 1) == {("budget", "3 samples instead of 4, to spend 4,560 tokens"): 1}
+
+
+def test_what_is_finished_is_read_back_and_the_rest_is_done(tmp_path: Path) -> None:
+    def silent(asked: Asked) -> str:
+        raise AssertionError("asked again")
+
+    methods: dict[str, Method] = {"a": RestEm(samples=4)}
+    before = run(tmp_path, methods)
+    again = run(tmp_path, methods, Scripted(silent))
+    assert again.as_dict() == before.as_dict()
+    record = tmp_path / "a-seed1" / "cell.json"
+    record.write_text(record.read_text()[:-20])  # a damaged record: the ledger has the attempts
+    repaired = run(tmp_path, methods, Scripted(silent))
+    assert repaired.lines[0].columns == before.lines[0].columns
+    assert repaired.lines[0].untimed == 1
+    assert "The seconds of 1 runs" in repaired.table()
+    with_more = run(tmp_path, {**methods, "b": RestEm(samples=2)})
+    assert [line.name for line in with_more.lines] == ["a", "b"]
+
+
+def test_a_record_of_something_else_is_not_taken(tmp_path: Path) -> None:
+    shared = Shared({"a": RestEm(samples=2)}, Scripted(rule), TASKS, TEST, 1, tmp_path, 2, trainer=rename)
+    cell = Cell("a", 0)
+    work(shared, cell)
+    assert held(shared, cell) is not None
+    assert held(shared, replace(cell, targets=(5.0,))) is None
+    for other in (
+        replace(shared, methods={"a": RestEm(samples=3)}),
+        replace(shared, model=Scripted(rule, name="other")),
+        replace(shared, tasks=TASKS[1:]),
+        replace(shared, test=TEST[1:]),
+        replace(shared, samples=3),
+        replace(shared, rounds=2),
+        replace(shared, settings=Train(epochs=9)),
+    ):
+        assert held(other, cell) is None
+
+
+@dataclass(frozen=True)
+class Fails:
+    samples: int = 2
+    start: Any = "base"
+
+    def collect(self, run: Run, tasks: Sequence[Task]) -> Examples:
+        if run.seed == 1:
+            raise UserError("no luck")
+        return RestEm(samples=2).collect(run, tasks)
+
+
+def test_a_failed_cell_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
+    found = run(tmp_path, {"a": RestEm(samples=2), "b": Fails()})
+    assert found.failed == [("b, seed 1", "no luck")]
+    assert [len(line.seeds["greedy"]) for line in found.lines] == [2, 1]
+    assert "FAILED b, seed 1: no luck" in found.table()
+    equal = run(tmp_path / "equal", {"b": Fails(), "a": RestEm(samples=2)}, equal="tokens")
+    assert equal.failed == [("b, seed 1", "no luck"), ("a, seed 1", "not run, since b failed with this seed")]
+    with pytest.raises(UserError, match="no method came to an end; b, seed 1: no luck"):
+        run(tmp_path / "none", {"b": Fails()}, seeds=[1])
+
+
+class Recorded:
+    """Works cells here, and notes in which order they began and what was done by then."""
+
+    def __init__(self, shared: Shared, grid: Grid) -> None:
+        self.shared, self.grid, self.stopped = shared, grid, False
+        self.began: list[tuple[str, int, list[str]]] = []
+
+    def __call__(self, cell: Cell) -> dict[str, Any]:
+        self.began.append((cell.word, cell.seed, sorted({word for word, s in self.grid.done if s == cell.seed})))
+        if cell.word == "stop":
+            raise KeyboardInterrupt
+        return work(self.shared, cell)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def test_cells_beside_each_other_wait_for_what_they_need(tmp_path: Path) -> None:
+    methods: dict[str, Method] = {"a": RestEm(samples=4), "b": RestEm(samples=2), "c": RestEm(samples=6)}
+    shared = Shared(methods, Scripted(rule), TASKS, TEST, 1, tmp_path, 2, equal="tokens", trainer=rename)
+    grid = Grid(shared, [0, 1])
+    do = Recorded(shared, grid)
+    beside(grid, do, 3)
+    assert len(do.began) == len(grid.done) == 8
+    for word, _, done in do.began:
+        assert set(done) >= {"base": set(), "a": {"base"}}.get(word, {"base", "a"})
+    assert not do.stopped
+
+
+def test_an_interruption_stops_the_workers(tmp_path: Path) -> None:
+    shared = Shared({"stop": RestEm()}, Scripted(rule), TASKS, TEST, 1, tmp_path, 2, trainer=rename)
+    grid = Grid(shared, [0])
+    do = Recorded(shared, grid)
+    with pytest.raises(KeyboardInterrupt):
+        beside(grid, do, 2)
+    assert do.stopped
+
+
+def test_the_imbalance_is_counted_by_task(store: Store) -> None:
+    """Of four attempts task 0 has 4 right, task 1 has 2, task 2 none; at most 3 of a task are trained on."""
+    texts = {"t0": "7777", "t1": "7887", "t2": "8888"}
+    model = Scripted(lambda asked: f"<answer>{texts[asked.task.id][asked.attempt]}</answer>")
+    store.begin("collect", 1)
+    tasks = store.add_tasks(TASKS[:3])
+    run = Run({"policy": model}, store, round=1)
+    store.set_examples(1, RestEm(samples=4, most=3).collect(run, tasks))
+    run.sample(tasks, 2)  # a later call, such as a repair: not what was sampled plainly
+    assert imbalance(store, 1, tasks) == {"attempts": 4, "before": [1, 0, 1, 0, 1], "after": [1, 0, 1, 1]}
+
+
+def test_the_page_shows_tables_and_figures_and_runs_nothing(tmp_path: Path) -> None:
+    found = run(tmp_path, {"a": RestEm(samples=4), "<b>": RestEm(samples=2)})
+    write_comparison(tmp_path / "page.html", "sharpen compare a '<b>'", found)
+    page = (tmp_path / "page.html").read_text()
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "<script" not in page
+    assert page.count('class="before"') > 2
+    assert "12 tasks with 2 correct attempts" in page
