@@ -1,0 +1,1 @@
+"""Longer measurements that docs/ tells of: each script runs alone as `python -m experiments.NAME`."""
