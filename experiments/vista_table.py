@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--worlds", nargs="+", default=["shapes", "digits"])
-    parser.add_argument("--tasks", type=int, default=80, help="questions to learn from")
+    parser.add_argument("--tasks", type=int, default=64, help="questions to learn from")
     parser.add_argument("--test", type=int, default=100, help="unseen questions to measure on")
     parser.add_argument("--eval-samples", type=int, default=4, help="attempts at each of these, beside the greedy one")
     parser.add_argument("--rounds", type=int, default=3)

@@ -11,7 +11,7 @@ from .methods import Method
 from .run import PORTION, Run
 from .store import Store
 from .types import Task
-from .variants import with_samples
+from .variants import split, with_samples
 
 Unit = Literal["tokens", "attempts"]
 Equal = Literal["tokens", "attempts", "none"]
@@ -21,6 +21,14 @@ def own_samples(method: Method) -> int | None:
     """Return a method's number of samples; None for a method that has no such setting."""
     named = {f.name for f in fields(method)}  # type: ignore[arg-type]  # a Method is a dataclass
     return int(getattr(method, "samples")) if "samples" in named else None  # noqa: B009
+
+
+def can_choose(word: str, method: Method) -> bool:
+    """Whether another number of samples is more or less of the same.
+
+    Not where the method has no such number or its word sets it, and not where it is greedy: its attempts are all alike.
+    """
+    return own_samples(method) is not None and "samples" not in split(word)[1] and getattr(method, "temperature", 1) > 0
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def improve_by(shared: Shared, cell: Cell, folder: Path) -> Record:
     method: Method = shared.methods[cell.word]
     samples = own_samples(method)
     used = [samples] * shared.rounds if samples else None
-    if cell.targets is not None and samples is not None and shared.equal != "none":
+    if cell.targets and samples and shared.equal != "none":
         method = Budgeted(method, samples, shared.equal, cell.targets)
     done = improve(
         method,
@@ -163,6 +163,7 @@ def improve_by(shared: Shared, cell: Cell, folder: Path) -> Record:
             "evaluations": [r.evaluation.record() for r in done.rounds if r.evaluation],
             "rounds": [r.as_dict() for r in done.rounds],
             "samples": [method.chosen[n] for n in numbers] if isinstance(method, Budgeted) else used,
+            "budgeted": isinstance(method, Budgeted),
             "seconds": spent_seconds(done),
             "imbalance": [imbalance(store, n, shared.tasks) for n in numbers],
             "true_facts": [true_facts(store, n, shared.tasks) for n in numbers],

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .answers import Grader
-from .budget import Equal, own_samples
+from .budget import Equal, can_choose
 from .cells import BASE, Cell, Record, Shared, held, work
 from .comparison import Comparison, summed_up
 from .errors import UserError
@@ -150,8 +150,9 @@ class Grid:
 
     def targets(self, word: str, seed: int) -> tuple[float, ...] | None:
         """Return what a cell is to spend in each round: what the first method spent, for those that can choose."""
-        free = word != BASE and own_samples(self.shared.methods[word]) is not None and "samples=" not in word
-        if self.shared.equal == "none" or word == self.first or not free:
+        if self.shared.equal == "none" or word in (BASE, self.first):
+            return None
+        if not can_choose(word, self.shared.methods[word]):
             return None
         return tuple(spent(r, self.shared.equal) for r in self.done[self.first, seed]["rounds"])
 

@@ -60,6 +60,8 @@ class Line:
     curve: Mapping[str, Sequence[Interval]]
     """Greedy and sampled accuracy by round, the base model first."""
     rounds: Sequence[Round]
+    budgeted: bool
+    """Whether its samples were chosen to spend what the first method spent."""
     seconds: float | None
     """To collect and train, mean over the seeds that were not interrupted; None where all were."""
     untimed: int
@@ -91,6 +93,7 @@ class Line:
             "against_first": paired(self.against_first),
             "curve": {name: [i.as_dict() for i in points] for name, points in self.curve.items()},
             "rounds": [r.as_dict() for r in self.rounds],
+            "budgeted": self.budgeted,
             "tokens": self.tokens,
             "tokens_per_correct": self.tokens_per_correct,
             "seconds": self.seconds,
@@ -179,6 +182,7 @@ def line(
         rounds=[round_of([r["rounds"][i] for r in records], records, i) for i in range(shared.rounds)]
         if word != BASE
         else [],
+        budgeted=any(r.get("budgeted") for r in records),
         seconds=fmean(timed) if timed else None,
         untimed=len(records) - len(timed) if word != BASE else 0,
     )

@@ -127,9 +127,14 @@ def notes(found: Comparison) -> str:
         said.append(
             f"Each round was to spend the {found.equal} of {first} with the same seed; tokens are what was spent."
         )
+    own = [line.name for line in found.lines[1:] if not line.budgeted]
+    if found.equal != "none" and own:
+        said.append(
+            f"{', '.join(own)}: own spending, for want of a number of samples, with one that was set, or greedy."
+        )
     untimed = sum(line.untimed for line in found.lines)
     if untimed:
-        said.append(f"The seconds of {untimed} runs that were interrupted are not known and in no mean.")
+        said.append(f"Seconds of {untimed} interrupted or changed cells are not known and in no mean.")
     return "\n".join(said)
 
 

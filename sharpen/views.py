@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from .types import Image, Task, digest
 
@@ -37,6 +38,7 @@ def asked(task: Task) -> Task:
 class Swapped:
     """Show another task's images with the question; a task that is not in `others` cannot be shown so."""
 
+    __name__: ClassVar[str] = "swapped"  # as a function's, to be recorded
     others: Mapping[str, tuple[Image, ...]] = field(repr=False)
 
     @classmethod

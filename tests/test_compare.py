@@ -80,12 +80,14 @@ def test_pairs_by_task_and_varies_both_sides_with_the_seed(tmp_path: Path) -> No
 @pytest.mark.parametrize(("equal", "samples", "tokens"), [("tokens", 4, 912), ("attempts", 4, 912), ("none", 10, 2280)])
 def test_a_method_spends_what_the_first_one_spends(tmp_path: Path, equal: str, samples: int, tokens: int) -> None:
     """12 tasks, 19 tokens an attempt: 4 samples are 912 tokens; a trial of 5 is 1,140, and 5 × 912 / 1,140 = 4."""
-    methods = {"a": RestEm(samples=4), "b": RestEm(samples=10), "b:samples=3": RestEm(samples=3)}
+    more = {"b:samples=3": RestEm(samples=3), "greedy": RestEm(samples=1, temperature=0)}
+    methods = {"a": RestEm(samples=4), "b": RestEm(samples=10), **more}
     found = run(tmp_path, methods, equal=equal, seeds=[0])
-    assert [line.rounds[0].samples for line in found.lines] == [(4, 4), (samples, samples), (3, 3)]
-    assert [line.tokens for line in found.lines] == [912, tokens, 684]
-    assert [line.tokens_per_correct for line in found.lines] == [38, 38, 28.5]
+    assert [line.rounds[0].samples for line in found.lines] == [(4, 4), (samples, samples), (3, 3), (1, 1)]
+    assert [line.tokens for line in found.lines] == [912, tokens, 684, 228]
+    assert [line.tokens_per_correct for line in found.lines] == [38, 38, 28.5, 19]
     assert ("Each round was to spend" in found.table()) == (equal != "none")
+    assert ("b:samples=3, greedy: own spending" in found.table()) == (equal != "none")
 
 
 def test_half_the_tokens_are_half_the_samples_whatever_an_attempt_costs(store: Store) -> None:
@@ -112,7 +114,7 @@ def test_what_is_finished_is_read_back_and_the_rest_is_done(tmp_path: Path) -> N
     repaired = run(tmp_path, methods, Scripted(silent))
     assert repaired.lines[0].columns == before.lines[0].columns
     assert repaired.lines[0].untimed == 1
-    assert "The seconds of 1 runs" in repaired.table()
+    assert "Seconds of 1 interrupted" in repaired.table()
     with_more = run(tmp_path, {**methods, "b": RestEm(samples=2)})
     assert [line.name for line in with_more.lines] == ["a", "b"]
 
