@@ -192,7 +192,7 @@ def ground(shared: Shared, store: Store, model: Model, seed: int, round: int) ->
 
 
 def imbalance(store: Store, round: int, tasks: Sequence[Task]) -> Record:
-    """Count tasks by their correct attempts in the round's first call of `sample`, and by their training examples.
+    """Count tasks by their correct attempts in the round's first call of `sample`, and by the attempts trained on.
 
     The first call is what the method sampled plainly, before any repair, hint or filter; None where it sampled nothing.
     """
@@ -204,9 +204,7 @@ def imbalance(store: Store, round: int, tasks: Sequence[Task]) -> Record:
         "GROUP BY r.task"
     )
     rows = {task: (n, right) for task, n, right in store.db.rows(query, (round,))}
-    trained = (
-        "SELECT r.task, count(*) FROM examples e JOIN rollouts r ON r.key = e.rollout WHERE e.round = ? GROUP BY 1"
-    )
+    trained = "SELECT r.task, count(DISTINCT r.key) FROM examples e JOIN rollouts r ON r.key = e.rollout WHERE e.round = ? GROUP BY 1"
     examples: dict[str, int] = dict(store.db.rows(trained, (round,)))
     after = Counter(examples.get(t.id, 0) for t in tasks)
     if not rows:
