@@ -204,7 +204,10 @@ def imbalance(store: Store, round: int, tasks: Sequence[Task]) -> Record:
         "GROUP BY r.task"
     )
     rows = {task: (n, right) for task, n, right in store.db.rows(query, (round,))}
-    trained = "SELECT r.task, count(DISTINCT r.key) FROM examples e JOIN rollouts r ON r.key = e.rollout WHERE e.round = ? GROUP BY 1"
+    trained = (
+        "SELECT r.task, count(DISTINCT r.key) FROM examples e JOIN rollouts r ON r.key = e.rollout "
+        "WHERE e.round = ? GROUP BY r.task"
+    )
     examples: dict[str, int] = dict(store.db.rows(trained, (round,)))
     after = Counter(examples.get(t.id, 0) for t in tasks)
     if not rows:
