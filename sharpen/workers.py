@@ -13,7 +13,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from dataclasses import asdict
 from io import StringIO
 from queue import SimpleQueue
@@ -57,7 +57,7 @@ class Workers:
         log = self._shared.out / cell.folder / LOG
         if answer is None:
             self._running.discard(worker)
-            raise UserError(f"its process ended with code {worker.wait()}; {log} says how far it came")
+            raise UserError(f"its process ended with code {ended(worker)}; {log} says how far it came")
         if "error" in answer:
             raise UserError(f"{answer['error']} (more in {log})")
         found = held(self._shared, cell)
@@ -81,9 +81,18 @@ class Workers:
         """End all workers; what they have finished is in their ledgers."""
         for worker in self._running:
             worker.terminate()
-        for worker in self._running:
-            worker.wait()
-        self._running.clear()
+        while self._running:
+            ended(self._running.pop())
+
+
+def ended(worker: subprocess.Popen[str]) -> int:
+    """Wait for a process that is ending, close its pipes and return its code."""
+    code = worker.wait()
+    for pipe in (worker.stdin, worker.stdout):
+        if pipe:
+            with suppress(BrokenPipeError):  # what it was still to be told
+                pipe.close()
+    return code
 
 
 def exchange(worker: subprocess.Popen[str], message: Mapping[str, object]) -> dict[str, Any] | None:
