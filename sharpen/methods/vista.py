@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import require
 from ..examples import Examples
@@ -34,7 +34,7 @@ class Vista(Repairing):
     """Settings of VISTA-SFT; K = 10, J = 3, k = 5, temperature 1 and the restart from base are §4.1's."""
 
     threshold: float = -0.5  # τ, vision-aware attention score; -inf keeps all and reads nothing
-    layer: int | None = None  # a middle layer; ⌊L/2⌋ when None: ours
+    layer: int | Literal["auto"] | None = None  # a middle layer; ⌊L/2⌋ when None; "auto": chosen by data: ours
     most: int | None = None  # examples a question; None is all: ours
     distinct: bool = False  # keep one of attempts with equal tokens: ours
 
@@ -50,7 +50,7 @@ class Vista(Repairing):
 
     def select(self, run: Run, tasks: Sequence[Task]) -> tuple[list[Group], list[Group]]:
         """Return the correct attempts to learn from, and the failed ones of the first sampling."""
-        share = ImageShare(run.layer(self.layer)) if self.threshold > -inf else None
+        share = ImageShare(run.layer(self.layer, tasks)) if self.threshold > -inf else None
         groups = self.attempts(run, tasks)
         found = right(merge(groups, self.rescue(run, groups)), correct)
         kept = dedupe(found) if self.distinct else found
