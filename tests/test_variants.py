@@ -35,7 +35,7 @@ def test_a_grid_crosses_the_methods_that_leave_its_settings_open() -> None:
     ("words", "grid", "said"),
     [
         (["visto"], [], "no method 'visto'"),
-        (["vista:threshhold=0"], [], "vista has no setting 'threshhold'; it has samples, resamples, top, threshold"),
+        (["vista:threshhold=0"], [], "vista has no setting 'threshhold'; it has samples, temperature,"),
         (["vista:top=two"], [], "vista:top=two cannot be used; give a whole number"),
         (["vista:threshold=nan"], [], "vista:threshold=nan cannot be used; give a number"),
         (["vista:start=middle"], [], "vista:start=middle cannot be used; give base or last"),

@@ -15,7 +15,6 @@ from ..statistics import Interval, proportion, rate, span
 from ..types import Group, Task
 from ..verbs import each
 from ..views import Swapped, blind
-from ..worlds import NAMES, world
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -105,10 +104,14 @@ def fact_shares(groups: Sequence[Group]) -> dict[str, float]:
 
 def true_share(task: Task, text: str) -> float | None:
     """Return the share of a text's facts that are true of the image; None where it states none that can be checked."""
+    from ..worlds import world  # late: it brings numpy, and `import sharpen` is to be light
+
     facts = world(str(task.meta["world"])).facts(task, text) if known_truth(task) else []
     return sum(f.true for f in facts) / len(facts) if facts else None
 
 
 def known_truth(task: Task) -> bool:
     """Whether the task comes from a world that can say what is true of its picture."""
+    from ..worlds import NAMES
+
     return task.meta.get("world") in NAMES and "grid" in task.meta
