@@ -20,7 +20,7 @@ from .grading import symbolic
 from .grading.boxes import boxes, ordered, overlap
 from .grading.equality import BadGold, same, yes_no
 from .grading.extraction import DEFAULT_STEPS, Step, extract, is_moment, stated, take
-from .grading.golds import unread
+from .grading.golds import is_notation, unread
 from .grading.lists import alternatives, items
 from .grading.quantities import Ambiguous, quantity
 from .grading.spelling import clean
@@ -129,7 +129,8 @@ class Grader:
     def grade_golds(self, tasks: Sequence[Task]) -> list[Verdict]:
         """Grade each task's gold answer against itself, as it stands; what is not right can never be answered.
 
-        A gold that algebra has to read must be readable, too: it would be the same as itself without.
+        A gold that algebra has to read must be readable, too, or at least be well-formed notation, which is
+        compared as it is written: it would be the same as itself without.
         """
         verdicts = self._settle([self._first(None, task) for task in tasks])
         if not self.symbolic or self.iou is not None:
@@ -139,7 +140,7 @@ class Grader:
         replies = dict(zip(checks, symbolic.check(list(checks), self.limit_s), strict=True))
         return [
             Verdict("unknown", "gold_unparsable", v.found)
-            if any(replies[symbolic.Check(part, None)].same is False for part in parts.get(i, []))
+            if any(replies[symbolic.Check(p, None)].same is False and not is_notation(p) for p in parts.get(i, []))
             else v
             for i, v in enumerate(verdicts)
         ]

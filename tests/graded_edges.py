@@ -244,7 +244,16 @@ UNREADABLE = [
     *(r"\frac{1}{", "x^{", r"\sqrt{", r"\boxed{", "f(x", "(1,2", "{", "10^", r"\frac{1}{0}", "1/0", "$0/0$", r"\sqrt"),
     *(r"\frac{1}", "2x+", "x=", "=5", "5/", r"\begin{pmatrix}1&2", r"\{1,2", "(1+, 2)", r"\frac{x}{x-x}", r"\ln 0"),
     *(r"\tan 90^\circ", "x=1/0", r"[0, \frac{1}{1-1})", "0^{-1}", "e^{x", r"\text{red", r"\frac{1}{}", "x_"),
-    *(r"\log(", "[1, 2", "1, 2)", r"\begin{cases}1\\2", r"x\cdot", r"\frac{}{2}", "}"),
+    *(
+        r"AB \parallel",
+        r"\perp CD",
+        r"AB \parallel \perp CD",
+        r"\foo AB \parallel CD",
+        r"(AB \parallel) CD",
+        r"AB \parallel (CD",
+    ),
+    *(r"x\cdot", r"3 \times", r"2 + * 3", r"\$5 +", r"\angle A \cong"),
+    *(r"\log(", "[1, 2", "1, 2)", r"\begin{cases}1\\2", r"\frac{}{2}", "}"),
 ]
 READABLE = [
     *(
@@ -293,5 +302,7 @@ READABLE = [
         "9/11",
         "T-shirt",
     ),
+    *(r"AB \parallel CD", r"AB \perp CD", r"\angle A = \angle B", r"\angle A \cong \angle B", "Na^+", "SO_4^{2-}"),
+    *(r"\$5", r"\$18.90", r"25\%", r"\$1{,}234", r"p \Rightarrow q", r"\widehat{AB}", "2516_8", '5"', "1990's"),
     *("x^2+y^2=4", "a:b", "1 + 1", "What?!", "(555) 123-4567", "@home", "~10", "5-6%", "v1.2", "10-K", "A4", "1980s"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from graded_benchmarks import BENCHMARKS, NOTATIONS
 from graded_edges import BOTH, BOXES, CHOICES, RIGHT, SPELLINGS, STATED_CHOICES, UNKNOWN, WORDS, WRONG
 
 
@@ -357,6 +358,7 @@ _BOXES = [
 
 PAIRS = [
     *(Pair(*row) for row in (*_PLAIN, *SPELLINGS, *WORDS)),
+    *(Pair("benchmarks", *row) for row in (*NOTATIONS, *BENCHMARKS)),
     *(Pair("choices", *row, choices=COLOURS) for row in (*_CHOICES, *CHOICES)),
     *(Pair("choices", *row, choices=BOTH) for row in STATED_CHOICES),
     *(Pair("tolerance", *row, tolerance=0.05) for row in _TOLERANCE),

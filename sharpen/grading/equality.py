@@ -14,13 +14,13 @@ from fractions import Fraction
 
 from .golds import fault
 from .identities import same_equations, same_expressions
-from .intervals import same_region
+from .intervals import JOINT, same_region
 from .lists import Items, alternatives, items, rows, sides
 from .moments import same_date, same_time
 from .quantities import Ambiguous, Quantity, plain_number, quantity, same_quantity
-from .reals import equal
+from .shares import same_in_base, same_range, same_share
 from .spelling import SIMPLE, clean
-from .words import LETTERS, WORDS, is_text, is_word, plain
+from .words import LETTERS, WORDS, is_text, is_word, same_words
 
 LONGEST = 100_000
 DEEPEST = 25
@@ -34,12 +34,14 @@ _YES_AND_NO = re.compile(
     re.I,
 )
 _ALONE = re.compile(r"(?:^|[.!?\n])\s*(yes|no|true|false)\s*(?=[.!?\n]|$)", re.I)
-_RANGE = re.compile(r"(?:from )?([^\s\-]+)(?:\s*-\s*| to )([^\s\-]+.*)")
 _IN = re.compile(r"^[A-Za-z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])")
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_?\{?\w{1,9}\}?)?'*\s*(?:\(\s*[a-z]\s*\))?"
-    r"|(?:\\angle |\\triangle )?[A-Za-z ]+"
+    r"|(?:m\s*)?(?:\\angle|\\triangle)\s*\w+|\\overline\s*\{[A-Z]{1,2}\}|[A-Za-z ]+"
 )
+_COMPARES = re.compile(r"[<>]|\\(?:le|ge|lt|gt)(?![a-zA-Z])")
+_SAID = re.compile(r"^(?:the )?(?:option|choice) (?=\(?[A-Ja-j]\b)", re.I)
+_POINT = re.compile(r"[A-Z] ?(?=\([^()]*,[^()]*\)$)")
 _OPTION = re.compile(r"\(?([A-J])\)?[.:)]\s*(.*)|\(?([a-j])\)\s*(.*)|([A-J])", re.S)
 _NUMBER_IN_PROSE = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?\s*%?")
 
@@ -47,7 +49,6 @@ _NUMBER_IN_PROSE = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?\s*%?")
 _JOINING = re.compile(r"\s(?:and|or|&)\s|[/&]", re.I)
 _MIXED = re.compile(r"\d+ and \d+\s*/\s*\d+")
 _MEASURED = re.compile(r"\d+(?:\.\d+)? ?(?:%|(?!am\b|pm\b)[A-Za-z]{1,2})")
-_SHARE = re.compile(r"(\d{1,15}) (?:out of|in|of) (\d{1,15})")
 _WHOLE = re.compile(r"-?[0-9]+")
 _WHOLE_SET = re.compile(r"\\\{-?[0-9]{1,15}(?:(?:, -?[0-9]{1,15})+|(?:,-?[0-9]{1,15})+)\\\}")
 
@@ -109,6 +110,8 @@ def _undivided(g: str, p: str, decide: Decide, tolerance: float | None) -> str:
     listed = items(g)
     if ours and " and " in g and " or " in p and "=" not in p and sorted(ours) == sorted(theirs):
         raise Ambiguous
+    if theirs and all(_COMPARES.search(part) for part in theirs) and JOINT.search(p):
+        return p  # x > 1 and x < 3 is one region
     if len(theirs) < 2 or ours or (listed and not listed.kind) or quantity(p):
         return p
     if _MIXED.fullmatch(p):
@@ -144,6 +147,9 @@ def yes_no(text: str) -> bool | None:
 
 def _labelled(gold: str, found: str) -> bool | None:
     """Option letters of tasks that do not list their choices: "A", "(A)" and "A. red"."""
+    gold, found = (_SAID.sub("", x) if " " in x else x for x in (gold, found))
+    if len(gold) == len(found) == 1 and gold != found and "A" <= gold <= "J" and gold == found.upper():
+        raise Ambiguous  # a letter of an option, or the name of a variable
     g, p = _OPTION.fullmatch(gold), _OPTION.fullmatch(found)
     if g and p:
         letters = [next(filter(None, (m[1], m[3], m[5]))).upper() for m in (g, p)]
@@ -162,9 +168,13 @@ def _same(g: str, p: str, decide: Decide, tolerance: float | None) -> bool:
     for typed in () if measured else (same_date, same_time):
         if (verdict := typed(g, p)) is not None:
             return verdict
-    for typed in () if measured else (_same_share, _same_range):
+    for typed in () if measured else (same_share, same_range, same_in_base):
         if (verdict := typed(g, p)) is not None:
             return verdict
+    if g[:1] == "(" and p[-1:] == ")" and (label := _POINT.match(p)):
+        p = p[label.end() :]  # A(1,2) is the point, C(5,2) against a number a binomial
+    elif p[:1] == "(" and g[-1:] == ")" and (label := _POINT.match(g)):
+        g = g[label.end() :]
     ours, theirs = quantity(g), quantity(p)
     if ours and theirs:
         verdict = same_quantity(ours, theirs, tolerance)
@@ -181,55 +191,20 @@ def _same(g: str, p: str, decide: Decide, tolerance: float | None) -> bool:
     return _same_atom(g, p, ours, theirs, decide, tolerance)
 
 
-def _same_share(g: str, p: str) -> bool | None:
-    """Whether one is a share such as "3 out of 4" and the other its value; None where neither is one.
-
-    Raises Ambiguous where the other is its first number alone.
-    """
-    shares = [_SHARE.fullmatch(x) if " o" in x or " in " in x else None for x in (g, p)]
-    if all(shares) or not any(shares):
-        return None
-    share, other = (shares[0], quantity(p)) if shares[0] else (shares[1], quantity(g))
-    if share is None or other is None or not int(share[2]):
-        return None
-    if equal(other.value, Fraction(int(share[1]), int(share[2]))):
-        return True
-    if equal(other.value, Fraction(int(share[1]))):
-        raise Ambiguous
-    return False
-
-
-def _same_range(g: str, p: str) -> bool | None:
-    """Whether two ranges such as 5-7%, 5%-7% and "5 to 7 percent" are the same; None where one is no range."""
-    ends: list[list[Quantity]] = []
-    for text in (g, p):
-        match = _RANGE.fullmatch(text) if "-" in text or " to " in text else None
-        if match is None or "=" in text:
-            return None
-        high, low = quantity(match[2]), quantity(match[1])
-        if low is None or high is None:
-            return None
-        if (low.unit is None and high.unit) or match[2].endswith(("%", "percent")) > match[1].endswith("%"):
-            low = quantity(match[1] + match[2][len(re.match(r"[\d.,]*", match[2])[0]) :])  # type: ignore[index]
-        ends.append([low or high, high])
-    verdicts = [same_quantity(a, b, None) for a, b in zip(*ends, strict=True)]
-    return None if None in verdicts else all(verdicts)
-
-
 def _same_atom(
     g: str, p: str, ours: Quantity | None, theirs: Quantity | None, decide: Decide, tolerance: float | None
 ) -> bool:
+    if ("_" in g + p or "^" in g + p) and "\\" not in g + p and _formula(g) == _formula(p):
+        return True  # CO2 for CO_2
     if is_word(g) or is_word(p) or (LETTERS.fullmatch(g) and LETTERS.fullmatch(p)):
         # single letters are names, of which case is part; words are not
-        return plain(g) == plain(p) if len(g) > 1 and len(p) > 1 else g == p
+        return same_words(g, p) if len(g) > 1 and len(p) > 1 else g == p
     if is_text(g) or is_text(p):
         numbers = _NUMBER_IN_PROSE.findall(p)
         inside = quantity(numbers[0].strip()) if len(numbers) == 1 and len(WORDS.findall(p)) >= 2 else None
         if ours and inside:
             return bool(same_quantity(ours, inside, tolerance))
-        return plain(g) == plain(p)
-    if "_" in g + p and "\\" not in g + p and (re.sub(r"[_{}]", "", g) == re.sub(r"[_{}]", "", p)):
-        return True  # CO2 for CO_2
+        return same_words(g, p)
     if (ours and not _is_algebra(p)) or (theirs and not _is_algebra(g)):
         return False
     if g.count("'") != p.count("'"):
@@ -238,7 +213,19 @@ def _same_atom(
     if cells[0] and cells[1]:
         return _same_cells(cells[0], cells[1], decide, tolerance)
     verdict = same_expressions(g, p, tolerance)
-    return decide(g, p) if verdict is None else verdict
+    if verdict is None:
+        return ("\\" in g and _unspaced(g) == _unspaced(p)) or decide(g, p)
+    return verdict
+
+
+def _formula(text: str) -> str:
+    """A chemical formula as it is written without LaTeX: an index or a charge is no power."""
+    return re.sub(r"[_{}]", "", re.sub(r"\^\{?(\d?[-+])\}?$", r"\1", text))
+
+
+def _unspaced(text: str) -> str:
+    """LaTeX without the spaces that mean nothing."""
+    return re.sub(r"\s+", "", re.sub(r"(\\[A-Za-z]+)", "\\1\0", text))
 
 
 def _same_cells(g: list[list[str]], p: list[list[str]], decide: Decide, tolerance: float | None) -> bool:

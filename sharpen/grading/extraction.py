@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from .quantities import parse_unit
+from .units import parse_unit
 
 Step = Literal["tag", "boxed", "option", "number"]
 

@@ -26,7 +26,27 @@ _BRACKET = re.compile(r"\\?[(){}\[\]]")
 _ARGUMENT = r"\s*(?:\{\s*[^{}\s]|\{\s*\{|[A-Za-z0-9]|\\[A-Za-z])"
 _BARE_COMMAND = re.compile(rf"\\sqrt(?![A-Za-z])(?!\s*(?:\[|\()|{_ARGUMENT})|\\frac(?![A-Za-z])(?!{_ARGUMENT})")
 _BARE_FRACTION = re.compile(r"\\frac\s*\{[^{}]*\}\s*(?:$|\{\s*\}|[-+*/=^_,;)\]}])")
-_CUT_OFF = re.compile(r"(?:[*/^_=\\]|(?<![-+])[-+])$|^[*/^=]")
+_CUT_OFF = re.compile(r"(?:[*/^_=\\]|(?<![-+])(?<![A-Za-z)\]]\^)[-+])$|^[*/^=]")
+# between two operands; of the rest, \sim and \neg may stand before one
+_INFIX = (
+    r"(?:[*/=]|\\(?:cdot|times|div|le|ge|ne|lt|gt|in|cup|cap|parallel|perp|cong|equiv|approx|subset|to)(?![A-Za-z]))"
+)
+_MISPLACED = re.compile(
+    rf"^\s*{_INFIX}|(?:{_INFIX}|\\(?:sim|neg)(?![A-Za-z])|[-+])\s*$|{_INFIX}\s*(?:{_INFIX}|[)\]}}])|[(\[{{]\s*{_INFIX}|\{{\s*\}}|_\s*$"
+)
+_LATEX = re.compile(
+    r"\\(?:parallel|perp|cong|n?sim(?:eq)?|equiv|approx|propto|mid|nmid|angle|measuredangle|triangle|square|odot|bigcirc"
+    r"|over(?:line|arc|rightarrow|leftrightarrow)|underline|widehat|hat|bar|vec|dot|tilde|arc|stackrel|overset|underset"
+    r"|(?:long)?(?:left|right|leftright)arrow|(?:Long)?(?:Left|Right|Leftright)arrow|implies|iff|to|mapsto|rightleftharpoons"
+    r"|uparrow|downarrow|land|lor|lnot|neg|wedge|vee|oplus|otimes|forall|n?exists|therefore|because|setminus|complement"
+    r"|n?subset(?:eq)?|n?supset(?:eq)?|(?:not)?in|ni|cap|cup|emptyset|mathbb|mathcal|mathfrak|ell|Re|Im|hbar|nabla|partial"
+    r"|frac|sqrt|cdot|times|div|pm|mp|le|ge|ne|lt|gt|ll|gg|infty|circ|ldots|cdots|dots|binom|pmod|bmod|mod"
+    r"|lfloor|rfloor|lceil|rceil|langle|rangle|lim|sum|prod|int|iint|oint|det|gcd|max|min|sup|inf|log|ln|exp"
+    r"|(?:arc)?(?:sin|cos|tan)h?|cot|sec|csc|begin|end|Delta|Gamma|Lambda|Omega|Phi|Pi|Psi|Sigma|Theta|Xi"
+    r"|(?:var)?(?:epsilon|theta|phi|rho|sigma|pi)|alpha|beta|gamma|delta|zeta|eta|iota|kappa|lambda|mu|nu|xi|tau|upsilon"
+    r"|chi|psi|omega|[{}%#&|])(?![A-Za-z])"
+)
+_ION = re.compile(r"(?:[A-Z][a-z]?(?:_?\d|_\{\d+\})?|[()])+\^(?:[-+]|\{\d?[-+]\})")
 _OPENS = {"(": "(", "[": "(", "{": "{"}
 _CLOSES = {")": "(", "]": "(", "}": "{"}
 _ZERO = Node("num")
@@ -119,9 +139,19 @@ def unread(gold: str) -> list[str]:
     return [part for part in _parts(gold) if _is_algebra(gold) and not _is_read(part)]
 
 
+def is_notation(part: str) -> bool:
+    """Whether a part that no parser reads is well-formed all the same, as one with a sign for parallel lines is.
+
+    All its commands are LaTeX's, one of them at least, and no operator lacks an operand; such an answer can be
+    compared as it is written, and in no other way.
+    """
+    bare = _LATEX.sub(" x ", part)
+    return bare != part and "\\" not in bare and not _MISPLACED.search(part)
+
+
 def _is_read(part: str) -> bool:
     if not part or is_word(part) or is_text(part) or quantity(part) or parse(part):
         return True
-    if not re.search(r"[\w\\]", part) or re.fullmatch(r"[\w\s.,:;'\"%#@~<>$&|+-]*", part):
+    if _ION.fullmatch(part) or not re.search(r"[\w\\]", part) or re.fullmatch(r"[\w\s.,:;'\"%#@~<>$&|+-]*", part):
         return True  # nothing of algebra in it but signs, which names and labels have, too
     return any(read(part, part) is not None for read in (same_date, same_time, same_region))

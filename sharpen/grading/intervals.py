@@ -9,12 +9,15 @@ from decimal import localcontext
 from fractions import Fraction
 from functools import cmp_to_key
 
-from .quantities import Quantity, quantity, same_quantity
+from .quantities import Ambiguous, Quantity, quantity, same_quantity
 from .reals import CTX, ball, equal
 
 LONGEST = 300
 _EVIDENT = re.compile(r"[<>]|^[A-Za-z] in [\[(]|\\(?:cup|le|ge|lt|gt)(?![a-zA-Z])")
 _UNION = re.compile(r"\s*(?:\\cup(?![a-zA-Z])|\\lor(?![a-zA-Z])|\bor\b)\s*")
+JOINT = re.compile(
+    r"\s*(?:,?\s+and\s+|,(?=\s*[A-Za-z]\s*(?:[<>]|\\(?:le|ge|lt|gt)(?![a-zA-Z])))|\\(?:land|wedge)(?![a-zA-Z]))\s*"
+)
 _IN = re.compile(r"^([A-Za-z])\s*(?:\\|(?<=\s))in(?![a-zA-Z])\s*")
 _INTERVAL = re.compile(r"([\[(])([^,;]+)[,;]([^,;]+)([\])])")
 _COMPARISON = re.compile(r"\s*(<|>|\\(?:le|ge|lt|gt)(?![a-zA-Z]))\s*")
@@ -45,14 +48,32 @@ def same_region(g: str, p: str) -> bool | None:
         return None
     names: set[str] = set()
     try:
-        ours, theirs = (_merged([_interval(part, names) for part in _UNION.split(t)]) for t in (g, p))
+        ours, theirs = (_merged([_meet(part, names) for part in _UNION.split(t)]) for t in (g, p))
         if len(names) > 1:
             return None
+        if not (ours and theirs) and any(JOINT.search(t) for t in (g, p)):
+            # x < 1 and x > 3 for no number, or, as many write it, for the two regions
+            apart = same_region(JOINT.sub(" or ", g), JOINT.sub(" or ", p))
+            if apart and (ours or theirs):
+                raise Ambiguous
+            return apart
         if len(ours) != len(theirs):
             return False
         return all(_same_end(a, b) for pair in zip(ours, theirs, strict=True) for a, b in zip(*pair, strict=True))
     except _Unread:
         return None
+
+
+def _meet(text: str, names: set[str]) -> Interval:
+    """The numbers for which all conditions hold that "and" joins."""
+    low, high = _interval((parts := JOINT.split(text))[0], names)
+    for part in parts[1:]:
+        other = _interval(part, names)
+        order = _order(low, other[0])
+        low = other[0] if order < 0 or (order == 0 and low.closed) else low
+        order = _order(high, other[1])
+        high = other[1] if order > 0 or (order == 0 and high.closed) else high
+    return low, high
 
 
 def _interval(text: str, names: set[str]) -> Interval:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from .arithmetic import MOD, TOKEN, evaluate
 from .numerals import SCALES, ordinal, spoken
 from .reals import CTX, PI, ULP, Ball, Number, equal, negative, over, plus, scaled, times
+from .units import Unit, parse_unit
 
 
 class Ambiguous(Exception):
@@ -32,121 +33,10 @@ _NEARLY = re.compile(
     re.I,
 )
 _MINUS = re.compile(r"(?:minus|negative)\s+(?=[^\s\-+])", re.I)
+_FEET = re.compile(r"(?:(\d+(?:\.\d+)?) ?'(?!'))? ?(?:(\d+(?:\.\d+)?) ?(?:\"|''))?")
+_CHOSEN = re.compile(r"([CP])\((\d{1,4}), ?(\d{1,4})\)")
+_REPEATING = re.compile(r"(-?\d{1,30})?\.(\d{0,30})\\overline ?\{(\d{1,30})\}")
 _COMPOUND = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)(?:\s*,)?(?:\s+and)?\s*")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """`factor` base units with the exponents `dims`; `noun` for a word that is no measure (apples).
-
-    `zero` is what 0 of it are in base units; only a temperature by itself has one.
-    """
-
-    factor: Fraction
-    dims: tuple[tuple[str, int], ...]
-    noun: bool = False
-    zero: Fraction = Fraction(0)
-
-
-# name(s) = value base: base units are those whose value is 1
-_TABLE = """
-m meter metre = 1 m; mm millimeter millimetre = 1/1000 m; cm centimeter centimetre = 1/100 m
-dm decimeter = 1/10 m; km kilometer kilometre = 1000 m; nm nanometer = 1/1000000000 m; µm um = 1/1000000 m
-in inch inche inches = 127/5000 m; ft foot feet = 381/1250 m; yd yard = 1143/1250 m; mi mile = 1609344/1000 m
-g gram = 1 g; kg kilogram = 1000 g; mg milligram = 1/1000 g; t ton tonne = 1000000 g
-lb pound = 45359237/100000 g; oz ounce = 45359237/1600000 g
-s sec second = 1 s; ms millisecond = 1/1000 s; min minute = 60 s; h hr hour = 3600 s
-day = 86400 s; week = 604800 s
-year yr = 1 year; month = 1/12 year
-L l liter litre = 1/1000 m^3; mL ml milliliter millilitre = 1/1000000 m^3; cL cl = 1/100000 m^3
-Wh = 3600000 g*m^2/s^2; kWh = 3600000000 g*m^2/s^2
-mph = 1397/3125 m/s; kph kmh = 5/18 m/s
-N newton = 1000 g*m/s^2; kN = 1000000 g*m/s^2; J joule = 1000 g*m^2/s^2; kJ = 1000000 g*m^2/s^2
-W watt = 1000 g*m^2/s^3; kW = 1000000 g*m^2/s^3; Pa pascal = 1000 g/m/s^2; kPa = 1000000 g/m/s^2
-Hz hertz = 1 1/s; kHz = 1000 1/s; V volt = 1 V; A amp ampere = 1 A; Ω ohm = 1 ohm; K kelvin = 1 K
-°C C celsius centigrade = 1 K; °F F fahrenheit = 5/9 K; mol mole = 1 mol
-° deg degree = 1 deg; rad radian = 1 rad
-$ dollar usd = 1 usd; cent ¢ = 1/100 usd; € euro eur = 1 eur; £ gbp = 1 gbp; ¥ yen = 1 yen; ₹ rupee = 1 rupee
-unit = 1 ; ha hectare = 10000 m^2; acre = 40468564224/10000000 m^2; px pixel = 1 px
-"""
-_CELSIUS = Fraction("273.15")
-_ZEROS = {
-    **dict.fromkeys(("°C", "C", "celsius", "centigrade"), _CELSIUS),
-    **dict.fromkeys(("°F", "F", "fahrenheit"), _CELSIUS - Fraction(160, 9)),
-}
-_PIECE = re.compile(r"\s*(?:(?P<op>[*/·]|\\cdot|\\times|per\b)|(?P<name>°[CF]?|[A-Za-zµΩ$€£¥₹¢]+))\s*")
-_EXPONENT = re.compile(r"(?:\s*(?:\^|\*\*)\s*\{?\s*|(?=-?\d))(-?\d)\s*\}?\s*")
-
-
-def _product(text: str, known: dict[str, tuple[Fraction, dict[str, int]]] | None) -> Unit | None:
-    factor, dims, sign, at = Fraction(1), dict[str, int](), 1, 0
-    power_next = 1
-    while at < len(text):
-        piece = _PIECE.match(text, at)
-        if piece is None:
-            return None
-        at = piece.end()
-        if piece["op"]:
-            sign = -1 if piece["op"] in ("/", "per") else 1
-            continue
-        name = piece["name"]
-        if name.casefold() in ("square", "sq", "cubic", "cu"):
-            power_next = 3 if name.casefold().startswith("cu") else 2
-            continue
-        entry = (Fraction(1), {name: 1}) if known is None else _look_up(name, known)
-        if entry is None:
-            return None
-        exponent = _EXPONENT.match(text, piece.end("name"))
-        at = exponent.end() if exponent else at
-        n = sign * power_next * (int(exponent[1]) if exponent else 1)
-        factor *= entry[0] ** n
-        for base, k in entry[1].items():
-            dims[base] = dims.get(base, 0) + k * n
-        sign = power_next = 1
-    return Unit(factor, tuple(sorted((b, k) for b, k in dims.items() if k)))
-
-
-def _look_up(name: str, known: dict[str, tuple[Fraction, dict[str, int]]]) -> tuple[Fraction, dict[str, int]] | None:
-    """The unit of that name: symbols by case, words without, singular or plural."""
-    low = name.casefold()
-    return known.get(name) or (
-        known.get(low) or known.get(low.removesuffix("s")) if len(low) > 2 or low in known else None
-    )
-
-
-def _build() -> dict[str, tuple[Fraction, dict[str, int]]]:
-    units: dict[str, tuple[Fraction, dict[str, int]]] = {}
-    for entry in re.split(r"[;\n]", _TABLE):
-        if not entry.strip():
-            continue
-        names, _, value = entry.partition("=")
-        worth, _, base = value.strip().partition(" ")
-        per = base.strip().removeprefix("1/")
-        product = _product(("/" if per != base.strip() else "") + per, None)
-        if product is None:
-            raise ValueError(f"unit table: cannot read {entry!r}")
-        for name in names.split():
-            units[name] = (Fraction(worth), dict(product.dims))
-    return units
-
-
-_UNITS = _build()
-
-
-@lru_cache(maxsize=4096)
-def parse_unit(text: str) -> Unit | None:
-    """Read a unit such as m/s^2 or square feet, or up to four words as a noun; None for anything else."""
-    text = re.sub(r"\^\s*\\circ\s*", "°", text.strip().rstrip(".")).replace("° C", "°C").replace("° F", "°F")
-    text = re.sub(r"^deg(?:ree)?s?\.? (?=(?:celsius|centigrade|fahrenheit|kelvin|[CFK])$)", "", text, flags=re.I)
-    if not text or len(text) > 60:
-        return None
-    if unit := _product(text, _UNITS):
-        zero = _ZEROS.get(text) or _ZEROS.get(text.casefold())
-        return replace(unit, zero=zero) if zero else unit
-    words = re.fullmatch(r"[a-z]{3,}(?: [a-z]{2,}){0,3}", text.casefold())
-    if words is None:
-        return None
-    return Unit(Fraction(1), ((" ".join(w.removesuffix("s") for w in words[0].split()), 1),), noun=True)
 
 
 _ORDINAL = Unit(Fraction(1), (("th", 1),), noun=True)
@@ -194,7 +84,7 @@ def _quantity(text: str) -> Quantity | None:
     if text[:1].isalpha() and (match := _MINUS.match(text)):
         positive = _quantity(text[match.end() :])
         return replace(positive, value=negative(positive.value)) if positive else None
-    if word := _in_words(text):
+    if (word := _in_words(text)) or (word := _in_signs(text)):
         return word
     if MOD.search(text):
         value = evaluate(text)
@@ -208,7 +98,7 @@ def _quantity(text: str) -> Quantity | None:
         factor, rest = Fraction(1, 100), rest[match.end() :].strip()
     elif (match := re.match(r"[A-Za-z]+", rest)) and match[0].casefold() in SCALES:
         factor, rest = Fraction(SCALES[match[0].casefold()]), rest[match.end() :].strip()
-    elif match and match[0] in _SCALE_LETTERS and plain + match[0] in text:
+    elif match and match[0] in _SCALE_LETTERS and (len(match[0]) > 1 or plain + match[0] in text):
         factor, rest = Fraction(_SCALE_LETTERS[match[0]]), rest[match.end() :].strip()
         attached = False
     unit = parse_unit(rest) if rest else None
@@ -238,6 +128,22 @@ def _in_words(text: str) -> Quantity | None:
     return None
 
 
+def _in_signs(text: str) -> Quantity | None:
+    """Feet and inches as 5'3", choices as C(5,2) and P(5,2), and repeating decimals."""
+    if text[-1:] in "'\"" and (match := _FEET.fullmatch(text)):
+        parts = [f"{n} {unit}" for n, unit in zip(match.groups(), ("ft", "in"), strict=True) if n]
+        return _quantity(" ".join(parts)) if parts else None
+    if text[-1:] == ")" and (match := _CHOSEN.fullmatch(text)):
+        n, k = int(match[2]), int(match[3])
+        value = evaluate(rf"\binom{{{n}}}{{{k}}}" + (f"*{k}!" if match[1] == "P" else "")) if k <= n else None
+        return Quantity(value) if value is not None else None
+    if text[-1:] == "}" and (match := _REPEATING.fullmatch(text)):
+        before, shift = (match[1] or "0").lstrip("-"), 10 ** len(match[2])
+        value = Fraction(int(before + match[2]), shift) + Fraction(int(match[3]), (10 ** len(match[3]) - 1) * shift)
+        return Quantity(-value if text[0] == "-" else value)
+    return None
+
+
 def _compound(text: str) -> Quantity | None:
     """A quantity in several units of one kind, the largest first: 1 hour and 30 minutes."""
     at, total, last = 0, Fraction(0), None
@@ -263,7 +169,7 @@ def _split_plain(text: str) -> tuple[Number, str, str, bool] | None:
 
 def _split(text: str) -> tuple[Number, str, str, bool] | None:
     """Value and spelling of the number, what follows it, and whether that is a letter written to it."""
-    text = re.sub(r"^([-+]?)\s*([$€£¥₹]|USD|EUR|GBP)\s*(.*)$", r"\1\3 \2", text, flags=re.S)
+    text = re.sub(r"^([-+]?)\s*((?:US)?[$€£¥₹]|USD|EUR|GBP|INR|Rs\.?(?![a-z]))\s*(.*)$", r"\1\3 \2", text, flags=re.S)
     at = 0
     while at < len(text) and (match := TOKEN.match(text, at)):
         at = match.end()
@@ -310,7 +216,12 @@ def same_quantity(g: Quantity, p: Quantity, tolerance: float | None) -> bool | N
         elif g.unit.dims == _TEMPERATURE and (g.unit.zero, g.unit.factor) != (p.unit.zero, p.unit.factor):
             return _same_temperature(g, p, g.unit, p.unit, tolerance)
         elif g.unit.dims == p.unit.dims and g.unit.factor != p.unit.factor:
-            return equal(scaled(b, p.unit.factor), scaled(a, g.unit.factor), tolerance or 1e-9)
+            verdict = equal(scaled(b, p.unit.factor), scaled(a, g.unit.factor), tolerance or 1e-9)
+            if verdict is False and g.unit.dims == _BYTES:
+                worths = [_BINARY.get(u.factor, u.factor) for u in (p.unit, g.unit)]
+                if equal(scaled(b, worths[0]), scaled(a, worths[1]), 1e-9):
+                    raise Ambiguous  # 2 GB and 2048 MB: some count a kilobyte as 1024 bytes
+            return verdict
     if g.unit != p.unit and _DEGREE in (g.unit, p.unit):
         a, b = _in_radians(g, p), _in_radians(p, g)
     verdict = equal(b, a, tolerance or 0.0)
@@ -333,6 +244,8 @@ def _in_radians(q: Quantity, other: Quantity) -> Number:
 
 
 _TEMPERATURE = (("K", 1),)
+_BYTES = (("byte", 1),)
+_BINARY = {Fraction(1000**k): Fraction(1024**k) for k in range(1, 5)}
 
 
 def _same_temperature(g: Quantity, p: Quantity, ours: Unit, theirs: Unit, tolerance: float | None) -> bool | None:

@@ -20,6 +20,8 @@ _SIGNS = str.maketrans({
     "\u221a": r"\sqrt ", "\u2264": r"\le ", "\u2265": r"\ge ", "\u2260": r"\ne ", "\u2205": r"\emptyset ",
     "\u222a": r"\cup ", "\u2229": r"\cap ", "\u2208": r"\in ", "\u00b1": r"\pm ", "\u00b0": r"^\circ ",
     **dict.fromkeys("\u2032\u2018\u2019", "'"), **dict.fromkeys("\u201c\u201d", '"'), 
+    "\u2220": r"\angle ", "\u25b3": r"\triangle ", "\u22a5": r"\perp ", "\u2225": r"\parallel ",
+    "\u2245": r"\cong ", "\u223c": r"\sim ", "\u2227": r"\land ", "\u2228": r"\lor ",
     "\u3008": "(", "\u3009": ")",
 })  # fmt: skip
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
@@ -50,8 +52,12 @@ _TEXT = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf)|mbox|boxed|fbox|bf|operatorname\*?)\s*\{([^{}]*)\}"
 )
 _OUTWARD = re.compile(r"([\[\]])([^\[\](){}]*[,;][^\[\](){}]*)([\[\]])")  # ]1,2[ for (1,2)
+_INCHES = re.compile(r"""(?:\d+(?:\.\d+)? ?' ?)?\d+(?:\.\d+)? ?\"""")
+_DECADE = re.compile(r"(?<=\d0)'s\b")
 _PREFIX = re.compile(
-    r"^(?:so |thus |therefore |hence )?,?(?:the )?(?:final |correct )?answer(?: is\b)?\s*[:=]?\s*|^答案[是为:]\s*", re.I
+    r"^#{2,6}\s+"
+    r"|^(?:so |thus |therefore |hence )?,?(?:the )?(?:final |correct )?answer(?: is\b)?\s*[:=]?\s*|^答案[是为:]\s*",
+    re.I,
 )
 
 
@@ -81,9 +87,15 @@ def _clean(text: str) -> str:
             text, changed = _TEXT.subn(r" \1 ", text)
             if not changed:
                 break
-    text = text.replace("$", "") if text.replace("\\$", "").count("$") % 2 == 0 else text
-    text = " ".join(text.replace("\\$", "$").strip().strip("*`").split())
-    bare = _PREFIX.sub("", text).strip(' "`*;,').rstrip(".").strip()
+    if "$" in text:  # an escaped one is money, the others come in pairs around formulas
+        money = text.replace("\\$", "\0")
+        text = (money.replace("$", "") if money.count("$") % 2 == 0 else money).replace("\0", "$")
+    text = " ".join(text.strip().strip("*`").split())
+    bare = _PREFIX.sub("", text)
+    if bare[-1:] != '"' or not _INCHES.fullmatch(bare):
+        bare = bare.strip(' "`*;,').rstrip(".").strip()
+    if "'s" in bare:
+        bare = _DECADE.sub("s", bare)
     if bare[:1] == bare[-1:] == "'":
         bare = bare[1:-1].strip()  # a single closing one is a prime
     if (bare[:1] == "]" or bare[-1:] == "[") and (match := _OUTWARD.fullmatch(bare)):
