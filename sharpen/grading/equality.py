@@ -148,8 +148,8 @@ def yes_no(text: str) -> bool | None:
 def _labelled(gold: str, found: str) -> bool | None:
     """Option letters of tasks that do not list their choices: "A", "(A)" and "A. red"."""
     gold, found = (_SAID.sub("", x) if " " in x else x for x in (gold, found))
-    if len(gold) == len(found) == 1 and gold != found and "A" <= gold <= "J" and gold == found.upper():
-        raise Ambiguous  # a letter of an option, or the name of a variable
+    if len(gold) == len(found) == 1 and gold != found and gold in "ABCDFGHJ" and gold == found.upper():
+        raise Ambiguous  # an option or a variable; e and i are numbers
     g, p = _OPTION.fullmatch(gold), _OPTION.fullmatch(found)
     if g and p:
         letters = [next(filter(None, (m[1], m[3], m[5]))).upper() for m in (g, p)]
