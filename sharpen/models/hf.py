@@ -24,6 +24,7 @@ from ..train.record import DONE
 from ..types import Image, Part, Reading, Task
 from . import families
 from .decode import decode
+from .lines import Line, packed
 from .model import Prompt, Read, Write, Written
 from .reading import measure
 from .render import Renderer
@@ -33,6 +34,8 @@ CPU_CACHE_BYTES = 2**30
 GPU_CACHE_SHARE = 0.5
 ROWS = 256
 """Rows a batch decodes together on a CPU; more only makes the cache slower to walk."""
+PROMPTS = 4096
+"""Prompts kept, the least lately used leave first: some megabytes."""
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
@@ -71,6 +74,7 @@ class HF:
         template = getattr(processor, "chat_template", None)
         self.render = Renderer(processor.tokenizer, self.family, template, [stop] if isinstance(stop, int) else stop)
         self.recommended: dict[str, Any] = read_settings(folder)
+        self._prompts: dict[str, Prompt] = {}
         self._pixels: dict[str, dict[str, torch.Tensor]] = {}
 
     @property
@@ -136,8 +140,12 @@ class HF:
         return self.net.get_decoder()
 
     def prompt(self, task: Task) -> Prompt:
-        """Return the ids and spans before the response."""
-        return self.render.prompt(task)
+        """Return the ids and spans before the response; the latest are kept, since a round asks for them again."""
+        known = self._prompts.pop(task.fingerprint, None) or self.render.prompt(task)
+        self._prompts[task.fingerprint] = known
+        if len(self._prompts) > PROMPTS:
+            del self._prompts[next(iter(self._prompts))]
+        return known
 
     def part(self, text: str) -> Part:
         """Return another author's response as ids, its end of turn included."""
@@ -175,6 +183,19 @@ class HF:
             "position_ids": (mask.cumsum(-1) - 1).clamp(min=0),
         }
         made.update(self.pixels([image for r in rows for image in r.prompt.task.images]))
+        return {name: tensor.to(self.device) for name, tensor in made.items()}
+
+    @property
+    def packs(self) -> bool:
+        """Whether several responses may stand behind one prompt; a family file that says nothing packs nothing."""
+        return getattr(self.family, "packs", False)
+
+    def packed(self, lines: Sequence[Line]) -> dict[str, torch.Tensor]:
+        """Return the inputs of a pass over lines, right-padded; more than one response a line only where `packs`."""
+        if not self.packs:
+            return self.inputs([Row(line.prompt, *line.responses) for line in lines])
+        made = packed(lines)
+        made.update(self.pixels([image for line in lines for image in line.prompt.task.images]))
         return {name: tensor.to(self.device) for name, tensor in made.items()}
 
     def pixels(self, images: Sequence[Image]) -> dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ class Train:
     lr: float | None = None  # peak; else 1e-5: VISTA-DPO §4.1, ours for SFT, which the paper leaves open
     epochs: int | None = None  # else 3: VISTA §4.1
     batch: int | None = None  # examples a step; else 16: VISTA-DPO §4.1
-    micro_batch: int = 16  # examples a forward pass; the rest is accumulated
+    micro_batch: int = 16  # most examples a forward pass; a step's gradients are accumulated
     warmup: float = 0.1  # share of the steps, then a cosine to zero: ours
     weight_decay: float = 0.0  # ours
     max_grad_norm: float = 1.0  # ours

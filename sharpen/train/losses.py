@@ -7,13 +7,14 @@ Masked entries may hold anything, -inf and NaN included (the padding id is often
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
 CHUNK = 1 << 24
 """Logits handled at once in float32: 64 MB, about 110 tokens of a 150k vocabulary (ours)."""
@@ -35,6 +36,23 @@ def token_logprobs(logits: Tensor, ids: Tensor, *, chunk: int = CHUNK) -> Tensor
             f"logits {tuple(logits.shape)} do not fit ids {tuple(ids.shape)}; give one row of logits per id"
         )
     return _TokenLogprobs.apply(logits, ids, chunk)
+
+
+def head_logprobs(head: Callable[[Tensor], Tensor], hidden: Tensor, ids: Tensor, *, chunk: int = CHUNK) -> Tensor:
+    """Log-probability of each id under the head's logits for its hidden state.
+
+    `hidden` (N, H), `ids` (N) int64; returns (N). Where N x V is more than `chunk` logits, each piece's logits
+    are computed, used and given up, and computed again in the backward pass.
+    """
+    size = max(1, chunk // max(1, head(hidden[:1].detach()).shape[-1]))
+    if len(ids) <= size:
+        return token_logprobs(head(hidden), ids, chunk=chunk)
+
+    def piece(some: Tensor, targets: Tensor) -> Tensor:
+        return token_logprobs(head(some), targets, chunk=chunk)
+
+    pieces = zip(hidden.split(size), ids.split(size), strict=True)
+    return torch.cat([cast(Tensor, checkpoint(piece, *pair, use_reentrant=False)) for pair in pieces])
 
 
 def imitation(logprobs: Tensor, mask: Tensor) -> Tensor:

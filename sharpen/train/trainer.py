@@ -9,7 +9,7 @@ import errno
 import json
 import shutil
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +28,8 @@ from ..models.model import Model
 from ..progress import Progress, say
 from ..types import digest
 from . import Train, losses, objectives, record
-from .batch import Batch, Reference, Unit, collate, units
+from .batch import Batch, Reference, Unit, collate, rows_of, units
+from .layout import passes
 from .record import DONE
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -169,28 +170,31 @@ def _train(
         model=net,
         args=arguments(settings, len(data), work, gpu, seed),
         train_dataset=cast(Any, data),  # a list has all that a map-style dataset needs
-        data_collator=lambda some: {"batch": collate(model, some, reference)},
+        data_collator=lambda some: {"batch": lay_out(model, some, settings, reference)},
         callbacks=[Steps()],
     )
-    trainer.settings, trainer.banned = settings, list(model.render.banned)
+    trainer.settings, trainer.subject = settings, model
     trainer.remove_callback(PrinterCallback)
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=last_checkpoint(work))
     seconds = time.monotonic() - began
     shutil.rmtree(work / "model", ignore_errors=True)
     save(model, net, start, work / "model")
-    return {"curve": trainer.state.log_history, "seconds": seconds, "tokens": trainer.tokens}
+    return {
+        "curve": trainer.state.log_history,
+        "seconds": seconds,
+        "tokens": trainer.tokens,
+        "padding": trainer.padding,
+    }
 
 
 def arguments(settings: Recipe, units: int, work: Path, gpu: bool, seed: int) -> TrainingArguments:
     """Say our settings in the library's words."""
-    micro = max(n for n in range(1, min(settings.micro_batch, settings.batch) + 1) if settings.batch % n == 0)
     steps = -(-units // settings.batch) * settings.epochs
     made = TrainingArguments(
         output_dir=str(work),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=settings.batch // micro,
+        per_device_train_batch_size=settings.batch,  # how a step lies in forward passes is `layout`'s decision
         learning_rate=settings.lr,
         lr_scheduler_type="cosine",
         warmup_steps=int(settings.warmup * steps),  # rounded down: the library rounds up, and one step has rate 0
@@ -282,42 +286,55 @@ class Steps(TrainerCallback):
         self._open.close()
 
 
+def lay_out(model: HF, units: Sequence[Unit], settings: Train, reference: Reference) -> list[Batch]:
+    """Return the forward passes of a step's units."""
+    rows = rows_of(model, units)
+    width = int(model.decoder.config.hidden_size)
+    parts = passes(units, rows, packs=model.packs, most=settings.micro_batch, width=width)
+    return [collate(model, bundles, reference) for bundles in parts]
+
+
 class ExampleTrainer(Trainer):
-    """The library's trainer with the loss of the examples."""
+    """The library's trainer with the loss of the examples; a batch of it is the list of a step's passes."""
 
     settings: Train
-    banned: list[int]
+    subject: HF
     tokens = 0
     """Read in training so far, prompts included; those before an interruption are not counted."""
-    loss_is_scaled_for_ga = True
+    padding = 0
+    """Positions of padding beside them."""
 
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """Return the mean over the batch's units of their examples' losses."""
-        batch: Batch = inputs["batch"]
-        self.tokens += int(batch.inputs["attention_mask"].sum())
-        length = batch.mask.shape[1]
-        # Logits only where the next token is part of a response in some row.
-        keep = torch.arange(batch.first - 1, length - 1, device=batch.mask.device)
-        out = model(**batch.inputs, logits_to_keep=keep, use_cache=False)
-        logits = out.logits.index_fill(-1, torch.tensor(self.banned, device=keep.device), -torch.inf)
-        some = losses.token_logprobs(logits, batch.inputs["input_ids"][:, batch.first :])
-        batch.logprobs = torch.cat([some.new_zeros(len(some), batch.first), some], 1)
-        # Of all units that this step of the optimiser accumulates, so that each weighs the same.
-        total = int(num_items_in_batch) if num_items_in_batch is not None else len(batch.units)
-        loss = objectives.loss(batch, self.settings) * len(batch.units) / total
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Go forward and back through each pass of a step; return the step's loss, the mean over its units."""
+        model.train()
+        step: list[Batch] = inputs["batch"]
+        total = sum(len(batch.units) for batch in step)
+        found: list[torch.Tensor] = []
+        for batch in step:
+            with self.accelerator.autocast():
+                loss = self._loss(batch) * len(batch.units) / total
+            self.accelerator.backward(loss)
+            found.append(loss.detach())
+        return torch.stack(found).sum()
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        """Return the mean over a pass's units of their examples' losses."""
+        self.tokens += batch.tokens
+        self.padding += batch.inputs["input_ids"].numel() - batch.tokens
+        hidden = self.subject.net.model(**batch.inputs, use_cache=False).last_hidden_state
+        # Logits only where the next token carries loss.
+        own = losses.head_logprobs(
+            self.subject.head, hidden.flatten(0, 1)[batch.place[batch.mask]], batch.ids[batch.mask]
+        )
+        batch.logprobs = own.new_zeros(batch.mask.shape).masked_scatter(batch.mask, own)
+        loss = objectives.loss(batch, self.settings)
         if not torch.isfinite(loss):
             attempts = [f"{r.key[:12]} of task {r.task.id!r}" for unit in batch.units for r in unit.rollouts]
             raise TrainError(
                 f"the loss is {loss.item()} at step {self.state.global_step + 1}, in the batch of attempts "
                 f"{', '.join(attempts)}; lower the learning rate, or look at these with: sharpen show DIR --task ID"
             )
-        return (loss, out) if return_outputs else loss
-
-    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> int:
-        """Count units where the library counts labels."""
-        return sum(len(sample["batch"].units) for sample in batch_samples)
+        return loss
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not estimated: the library's formula wants input names that a batch of examples does not have."""

@@ -11,9 +11,11 @@ from support import make_task
 
 from sharpen.examples import Imitate, Prefer, Reinforce
 from sharpen.train import Train
-from sharpen.train.batch import Batch, Unit, advantages, collate, units
+from sharpen.train.batch import Batch, Unit, advantages, collate, rows_of, units
+from sharpen.train.layout import passes
 from sharpen.train.objectives import loss
 from sharpen.types import Part, Rollout
+from sharpen.verbs import rollouts_of
 
 
 def rollout(key: str, *parts: Part) -> Rollout:
@@ -26,12 +28,18 @@ def part(n: int, by: Any = "model", logprob: float | None = None) -> Part:
 
 def filled(model: Any, examples: list[Any], values: list[list[float]], reference: Any = None) -> Batch:
     """A batch whose log-probs are given: one list per attempt, one value per response token."""
-    batch = collate(model, units(examples), reference or {})
+    (batch,) = step(model, examples, reference or {}, packs=False)
     batch.logprobs = torch.full(batch.mask.shape, 7.0)
-    for row, (key, i) in zip(values, batch.row.items(), strict=True):
-        start = batch.start[key]
-        batch.logprobs[i, start : start + len(row)] = torch.tensor(row)
+    for row, rollout in zip(values, rollouts_of(examples), strict=True):
+        batch.logprobs[batch.row[rollout.key], : len(row)] = torch.tensor(row)
     return batch
+
+
+def step(model: Any, examples: list[Any], reference: Any, packs: bool, most: int = 16) -> list[Batch]:
+    """The forward passes of one step."""
+    some = units(examples)
+    parts = passes(some, rows_of(model, some), packs=packs, most=most, width=128)
+    return [collate(model, bundles, reference) for bundles in parts]
 
 
 def test_every_attempt_weighs_the_same_whatever_its_length(random_model: Any) -> None:
@@ -85,8 +93,7 @@ def test_one_advantage_per_part_of_the_model(random_model: Any) -> None:
     parts = (part(2, logprob=-1.0), part(1, "tool"), part(1, logprob=-1.0))
     example = Reinforce(rollout("a", *parts), (1.0, -3.0))
     batch = filled(random_model, [example], [[-1.0, -1.0, -9.0, -1.0]])
-    start = batch.start["a"]
-    assert advantages(batch, [example])[0, start : start + 4].tolist() == [1.0, 1.0, 0.0, -3.0]
+    assert advantages(batch, [example])[0].tolist() == [1.0, 1.0, 0.0, -3.0]
     assert loss(batch, Train()).item() == pytest.approx(-(1 + 1 - 3) / 3)
     with pytest.raises(ValueError, match="has 2 parts by the model and 1 advantages"):
         advantages(batch, [replace(example, advantage=(1.0,))])
@@ -94,9 +101,8 @@ def test_one_advantage_per_part_of_the_model(random_model: Any) -> None:
 
 def test_unknown_sampling_logprobs_are_taken_from_the_starting_model(random_model: Any) -> None:
     example = Reinforce(rollout("a", part(1), part(1, logprob=-1.0)), 1.0)
-    batch = collate(random_model, units([example]), {"a": (-2.0, -5.0)})
-    start = batch.start["a"]
-    assert batch.old[0, start : start + 2].tolist() == [-2.0, -1.0]
+    (batch,) = step(random_model, [example], {"a": (-2.0, -5.0)}, packs=True)
+    assert batch.old[0].tolist() == [-2.0, -1.0]
 
 
 def test_an_example_may_bring_its_own_objective(random_model: Any) -> None:
@@ -108,5 +114,5 @@ def test_an_example_may_bring_its_own_objective(random_model: Any) -> None:
         def objective(examples: list[Any], batch: Batch, settings: Train) -> torch.Tensor:
             return torch.tensor([float(len(e.rollout.ids)) for e in examples])
 
-    batch = Batch([Unit((Longest(rollout("a", part(4))),))], {}, {}, {}, *[torch.zeros(1, 1)] * 3, 0)  # type: ignore[arg-type]
+    batch = Batch([Unit((Longest(rollout("a", part(4))),))], {}, {}, 0, *[torch.zeros(1, 1)] * 5)
     assert loss(batch, Train()).item() == 4.0

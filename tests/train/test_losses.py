@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sharpen.train.losses import imitation, policy_gradient, preference, reference_kl, token_logprobs
+from sharpen.train.losses import head_logprobs, imitation, policy_gradient, preference, reference_kl, token_logprobs
 
 INF, NAN = float("inf"), float("nan")
 
@@ -117,6 +117,28 @@ def test_chunks_change_neither_value_nor_gradient(shape: tuple[int, ...], dtype:
     assert gradient.dtype == dtype
     torch.testing.assert_close(got, want)
     torch.testing.assert_close(gradient, wanted.to(dtype))
+
+
+def test_the_head_in_pieces_gives_the_same_and_holds_no_whole_logits() -> None:
+    torch.manual_seed(0)
+    weight, hidden = torch.randn(50, 8, requires_grad=True), torch.randn(13, 8, requires_grad=True)
+    ids, sizes = torch.randint(50, (13,)), list[int]()
+
+    def head(some: Tensor) -> Tensor:
+        sizes.append(len(some))
+        return some @ weight.t()
+
+    found: list[list[Tensor]] = []
+    for chunk in (10**6, 200):
+        value = head_logprobs(head, hidden, ids, chunk=chunk)
+        value.square().sum().backward()
+        gradients = [g for p in (weight, hidden) if (g := p.grad) is not None]
+        found.append([value.detach(), *(g.clone() for g in gradients)])
+        weight.grad = hidden.grad = None
+    for whole, pieces in zip(*found, strict=True):
+        torch.testing.assert_close(whole, pieces)
+    assert sizes[:2] == [1, 13]
+    assert max(sizes[2:]) == 4  # 200 logits at once, forward and backward
 
 
 def test_shifted_logits_are_read_in_place() -> None:

@@ -19,7 +19,11 @@ class Family(Protocol):
     image_tokens: tuple[str, ...]
     """Tokens that stand for image features; banned from generation."""
     frozen: tuple[str, ...]
-    """Name prefixes of modules that training leaves alone: vision tower and projector."""
+    """Name prefixes of modules that training leaves alone: vision tower and projector.
+
+    A family may also say `packs = True`: its forward pass takes positions and a four-dimensional mask as given, so
+    that several responses can stand behind one prompt.
+    """
 
     def image_ids(self, image: Image) -> list[int]:
         """Return the ids that an image takes in a prompt, framing tokens included."""

@@ -13,6 +13,7 @@ class Llava:
     """Family of `LlavaForConditionalGeneration`."""
 
     frozen = ("model.vision_tower", "model.multi_modal_projector")
+    packs = True
 
     def __init__(self, processor: Any, config: Any) -> None:
         from PIL import Image as Pillow

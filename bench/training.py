@@ -1,0 +1,194 @@
+"""Training, beside TRL's SFTTrainer and DPOTrainer on the same examples, batch and frozen modules.
+
+python -m bench.training          # a minute and a half on two cores
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from sharpen.data.images import decode
+from sharpen.examples import Example, Imitate, Prefer
+from sharpen.models import load
+from sharpen.models.hf import HF
+from sharpen.models.model import Read, Sampling, Write
+from sharpen.train import Train, trainer
+from sharpen.types import Rollout
+from sharpen.worlds import world
+
+from .side import Result, alternate, clock, options, show
+
+BATCH = 16
+SETTINGS = Train(epochs=1, batch=BATCH, micro_batch=BATCH, checkpoints=0, warmup=0.0)
+
+
+def attempts(model: HF, tasks: int, each: int) -> list[list[Rollout]]:
+    """Sample `each` attempts at every task, as a round does."""
+    asked = world("digits").tasks("train", tasks)
+    limit = Sampling(1.0, max_tokens=model.max_tokens)
+    found: list[list[Rollout]] = [[] for _ in asked]
+    for w in model.write([Write(model.prompt(t), limit, i, tuple(range(each))) for i, t in enumerate(asked)]):
+        task = asked[w.request]
+        found[w.request].append(Rollout(f"{w.request}-{w.attempt}", task, task, (w.part,), w.finish, "tiny"))
+    return found
+
+
+class Timed(trainer.ExampleTrainer):
+    """Our trainer, with the time of the training alone."""
+
+    seconds = 0.0
+
+    def train(self, *args: Any, **named: Any) -> Any:
+        began = clock()
+        done = super().train(*args, **named)
+        Timed.seconds = clock() - began
+        return done
+
+
+def ours(model: HF, examples: Sequence[Example], seen: list[float]) -> float:
+    """Train by our trainer; return examples/s, and add its first loss to `seen`.
+
+    The starting model's log-probs of pairs are in the time, since TRL computes them in its training.
+    """
+    trainer.ExampleTrainer = Timed
+    began = clock()
+    reference = known(model, examples)
+    reading = clock() - began
+    with TemporaryDirectory() as folder:
+        resolved = trainer.resolved(SETTINGS, model)
+        made = trainer._train(model, trainer.units(examples), resolved, Path(folder), reference, 0)  # pyright: ignore[reportPrivateUsage]
+    seen.append(made["curve"][0]["loss"])
+    return len(examples) / (reading + Timed.seconds)
+
+
+def known(model: HF, examples: Sequence[Example]) -> dict[str, tuple[float, ...]]:
+    """Read the reference log-probs of pairs."""
+    pairs = [r for e in examples if isinstance(e, Prefer) for r in e.rollouts]
+    found = model.read([Read(model.prompt(r.task), r.ids, top=1) for r in pairs])
+    return {pairs[at].key: reading.logprobs for at, reading in found}
+
+
+def rendered(model: HF, rollout: Rollout) -> dict[str, Any]:
+    """Say an attempt as TRL wants it: rendered strings, so that its tokens are ours."""
+    task = rollout.task
+    content: list[dict[str, str]] = [
+        {"type": "text", "text": piece} if isinstance(piece, str) else {"type": "image"} for piece in task.content
+    ]
+    system = [{"role": "system", "content": [{"type": "text", "text": task.system}]}] if task.system else []
+    prompt = model.render.tokenizer.apply_chat_template(
+        [*system, {"role": "user", "content": content}],
+        chat_template=AutoProcessor.from_pretrained(model.folder).chat_template,
+        tokenize=False,
+        add_generation_prompt=True,
+    )
+    text = model.render.tokenizer.decode(rollout.ids, skip_special_tokens=False)
+    return {"prompt": prompt, "completion": text, "images": [decode(i) for i in task.images]}
+
+
+def trl(model: HF, rows: list[dict[str, Any]], kind: str, seen: list[float]) -> float:
+    """Train by TRL on the same rows; the modules that we freeze are frozen."""
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+    net: Any = AutoModelForImageTextToText.from_pretrained(model.folder, dtype=torch.float32)
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad_(not name.startswith(model.family.frozen))
+    with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        common: dict[str, Any] = {
+            "output_dir": folder, "per_device_train_batch_size": BATCH, "num_train_epochs": 1, "learning_rate": 5e-4,
+            "lr_scheduler_type": "cosine", "logging_steps": 1, "save_strategy": "no", "report_to": "none",
+            "use_cpu": not torch.cuda.is_available(), "bf16": torch.cuda.is_available(), "max_length": None,
+            "gradient_checkpointing": False, "disable_tqdm": True, "seed": 0,
+        }  # fmt: skip
+        made, config = (SFTTrainer, SFTConfig) if kind == "sft" else (DPOTrainer, DPOConfig)
+        processor = AutoProcessor.from_pretrained(model.folder)
+        run: Any = made(
+            model=net, args=config(**common), train_dataset=Dataset.from_list(rows), processing_class=processor
+        )
+        began = clock()
+        run.train()
+        seconds = clock() - began
+    seen.append(run.state.log_history[0]["loss"])
+    return len(rows) / seconds
+
+
+def matrix_bound(model: HF, examples: Sequence[Example]) -> float:
+    """Return examples/s if only the matrix products of the decoder took time, three for each weight and token."""
+    weights = [m.weight for m in model.decoder.modules() if isinstance(m, torch.nn.Linear)]
+    tokens = sum(len(model.prompt(r.task).ids) + len(r.ids) for e in examples for r in e.rollouts) / len(examples)
+    rows = int(BATCH * tokens)
+    seconds = 0.0
+    for weight in weights:
+        there, back = torch.randn(rows, weight.shape[1]), torch.randn(rows, weight.shape[0])
+        for left, right in ((there, weight.detach().t()), (back, weight.detach()), (back.t(), there)):
+            began = clock()
+            for _ in range(5):
+                left @ right
+            seconds += (clock() - began) / 5
+    return BATCH / seconds
+
+
+def compare(model: HF, kind: str, examples: Sequence[Example], rows: list[dict[str, Any]], times: int) -> Result:
+    """Run both trainers in alternation; the first losses are compared after converting the weighting."""
+    mine: list[float] = []
+    other: list[float] = []
+    rates = alternate(
+        {"ours": lambda: ours(model, examples, mine), "trl": lambda: trl(model, rows, kind, other)}, times
+    )
+    of = "theirs: TRL with the same modules frozen; bound: the decoder's matrix products alone, prompts not shared"
+    more: dict[str, object] = {"first loss, ours": mine[0], "first loss, theirs": other[0]}
+    return Result(
+        f"training {kind}", "examples/s", rates["ours"], rates["trl"], matrix_bound(model, examples), of, more
+    )
+
+
+def same_losses(model: HF, groups: list[list[Rollout]]) -> dict[str, object]:
+    """Train one step of 16 on both: TRL means over tokens, so each of our attempts weighs its share of tokens."""
+    some = [group[0] for group in groups[:BATCH]]
+    tokens = sum(len(r.ids) for r in some)
+    weighed = [Imitate(r, weight=len(r.ids) * BATCH / tokens) for r in some]
+    mine: list[float] = []
+    other: list[float] = []
+    ours(model, weighed, mine)
+    trl(model, [rendered(model, r) for r in some], "sft", other)
+    return {"one step, loss per token": f"ours {mine[0]:.5f}, theirs {other[0]:.5f}"}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options(__doc__)
+    parser.add_argument("--tasks", type=int, default=64)
+    asked = parser.parse_args()
+    os.environ["TQDM_DISABLE"] = "1"
+    model = load("tiny")
+    try:
+        import trl as _  # noqa: F401
+    except ImportError:
+        sys.exit("TRL is not installed: pip install 'trl>=1.16,<2' datasets (it is in the dev extra)")
+    groups = attempts(model, asked.tasks, 5)
+    sft = [Imitate(r) for group in groups for r in group]
+    rows = [rendered(model, e.rollout) for e in sft]
+    result = compare(model, "sft", sft, rows, asked.times)
+    result.more.update(same_losses(model, groups))
+    show(result, asked.json)
+    pairs = [Prefer(group[0], group[1]) for group in groups]
+    rows = [
+        {"prompt": a["prompt"], "chosen": a["completion"], "rejected": b["completion"], "images": a["images"]}
+        for pair in pairs
+        for a, b in [(rendered(model, pair.chosen), rendered(model, pair.rejected))]
+    ]
+    show(compare(model, "dpo", pairs, rows, asked.times), asked.json)
+
+
+if __name__ == "__main__":
+    main()

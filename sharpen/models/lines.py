@@ -1,0 +1,124 @@
+"""Rows for one teacher-forced pass: a prompt once, and one response or several behind it that do not see each other.
+
+Used where all tokens are known: in reading and in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from .model import Prompt
+
+PASS = 100
+"""What one more pass costs, in tokens of work (measured on the tiny model; ours)."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a pass."""
+
+    prompt: Prompt
+    responses: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def length(self) -> int:
+        """Tokens of the prompt and of all responses."""
+        return len(self.prompt.ids) + sum(map(len, self.responses))
+
+
+@dataclass(frozen=True)
+class Size:
+    """What matters of an item when passes are filled: its rows, the longest of them, and what it counts for."""
+
+    rows: int
+    longest: int
+    count: int = 1
+
+
+def identity(prompt: Prompt) -> object:
+    """Return what two prompts must have in common to be one: ids and images."""
+    return prompt.ids, tuple(image.sha256 for image in prompt.task.images)
+
+
+def split(sizes: Sequence[Size], *, most: int, budget: int, width: int) -> tuple[list[list[int]], float]:
+    """Cut items, ordered by length, into the passes whose cost is least; return their positions and that cost.
+
+    A pass has items that count for at most `most` and at most `budget` tokens, padding included; an item
+    that is too large by itself has a pass of its own.
+    """
+    order = sorted(range(len(sizes)), key=lambda i: (sizes[i].longest, i))
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for end in range(1, len(order) + 1):
+        longest = sizes[order[end - 1]].longest
+        rows = count = 0
+        found: tuple[float, int] | None = None
+        for start in reversed(range(end)):
+            size = sizes[order[start]]
+            rows, count = rows + size.rows, count + size.count
+            if start < end - 1 and (count > most or rows * longest > budget):
+                break
+            total = best[start][0] + PASS + rows * longest * _dear(longest, width)
+            if found is None or total < found[0]:
+                found = (total, start)
+        best.append(found or (0.0, 0))
+    cuts = [len(order)]
+    while cuts[-1]:
+        cuts.append(best[cuts[-1]][1])
+    return [order[start:end] for start, end in pairwise(reversed(cuts))], best[-1][0]
+
+
+def packed(lines: Sequence[Line]) -> dict[str, torch.Tensor]:
+    """Return ids and positions of (lines, length), padded on the right, and a mask where responses share a prompt.
+
+    Without a mask attention is causal, which is enough: what comes after a token does not change it.
+    """
+    ids = [torch.tensor([*line.prompt.ids, *(i for r in line.responses for i in r)]) for line in lines]
+    owner = [torch.tensor(_owners(line)) for line in lines]
+    places = [torch.tensor(_positions(line)) for line in lines]
+    made = {
+        "input_ids": pad_sequence(ids, batch_first=True),
+        "position_ids": pad_sequence(places, batch_first=True),
+    }
+    if all(len(line.responses) == 1 for line in lines):
+        made["position_ids"] = torch.arange(made["input_ids"].shape[1]).repeat(len(lines), 1)
+        return made
+    own = pad_sequence(owner, batch_first=True, padding_value=-1)
+    sees = (own[:, None, :] == 0) | (own[:, None, :] == own[:, :, None])
+    made["attention_mask"] = sees.tril()[:, None]
+    return made
+
+
+def places(lines: Sequence[Line]) -> Iterator[tuple[int, int, int]]:
+    """Yield for each response its line, the last position of its prompt, and its own first position."""
+    for number, line in enumerate(lines):
+        at = len(line.prompt.ids)
+        for response in line.responses:
+            yield number, len(line.prompt.ids) - 1, at
+            at += len(response)
+
+
+def predicted_at(before: int, at: int, count: int) -> list[int]:
+    """Return where each of a response's tokens is predicted: the first by the prompt's end, each other by the last."""
+    return [before, *range(at, at + count - 1)][:count]
+
+
+def _dear(longest: int, width: int) -> float:
+    """Return what a token costs with attention: at 6 times the hidden width, that costs as much as all the rest."""
+    return 1 + longest / (6 * width)
+
+
+def _owners(line: Line) -> list[int]:
+    """Return 0 for each token of the prompt and n for each of the n-th response."""
+    return [0] * len(line.prompt.ids) + [n for n, r in enumerate(line.responses, 1) for _ in r]
+
+
+def _positions(line: Line) -> list[int]:
+    """Return positions that each response counts on from the end of the prompt."""
+    start = len(line.prompt.ids)
+    return [*range(start), *(start + i for r in line.responses for i in range(len(r)))]
