@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .models.model import Model, Sampling, Write, Written
@@ -100,7 +100,7 @@ def plan(
     limits = replace(sampling, max_tokens=room)
     seed = int(digest(call, job.address)[:15], 16)
     shown = prompt_key(prompt.ids, [image.sha256 for image in job.seen.images])
-    keys = rollout_keys(writer.identity, shown, given, asdict(limits), call, job.address, range(n))
+    keys = rollout_keys(writer.identity, shown, given, limits.as_dict(), call, job.address, range(n))
     return Planned(job, Write(prompt, limits, seed, tuple(range(n)), given), keys, shown, number, room)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Literal
 
 from .answers import Grader, Verdict
@@ -210,7 +210,7 @@ class Run:
         writer = self.models[model]
         call = (self.seed, self.scope, self.round, self._calls, verb)
         self._calls += 1
-        number = self.store.call(call, asdict(sampling), view)
+        number = self.store.call(call, sampling.as_dict(), view)
         plans = [plan(writer, call, number, job, some, sampling) for job, some in per_job(jobs, n)]
         planned = [p for p in plans if isinstance(p, Planned)]
         for job, p in zip(jobs, plans, strict=True):

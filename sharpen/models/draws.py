@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,10 +17,10 @@ def streams(addresses: Sequence[tuple[int, int]]) -> np.ndarray:
     return np.array([int(digest("draw", *a)[:16], 16) for a in addresses], dtype=np.uint64)
 
 
-def uniforms(streams: np.ndarray, step: int) -> np.ndarray:
-    """Return one number in [0, 1) per stream for a step: SplitMix64 (Steele et al., OOPSLA 2014) at position `step`."""
+def uniforms(streams: np.ndarray, step: int | np.ndarray) -> np.ndarray:
+    """Return a number in [0, 1) per stream for its step: SplitMix64 (Steele et al., OOPSLA 2014) at position `step`."""
     with np.errstate(over="ignore"):
-        z = streams + np.uint64(step + 1) * np.uint64(0x9E3779B97F4A7C15)
+        z = streams + np.asarray(step + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))
@@ -41,7 +42,7 @@ def draw(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> torch
 
 
 def keep_likeliest(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """Mask all but the top-k and then the nucleus (top-p, arXiv 1904.09751) of each row."""
+    """Mask all but the top-k, then the nucleus (top-p, arXiv 1904.09751), then min-p (arXiv 2407.01082) of each row."""
     if 0 < sampling.top_k < logits.shape[-1]:
         least = logits.topk(sampling.top_k, -1).values[:, -1:]
         logits = logits.masked_fill(logits < least, -torch.inf)
@@ -49,4 +50,12 @@ def keep_likeliest(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
         ordered, order = logits.sort(-1, descending=True)
         before = torch.softmax(ordered, -1).cumsum(-1) - torch.softmax(ordered, -1)
         logits = logits.masked_fill((before >= sampling.top_p).gather(-1, order.argsort(-1)), -torch.inf)
+    if sampling.min_p > 0:
+        least = logits.amax(-1, keepdim=True) + math.log(sampling.min_p)
+        logits = logits.masked_fill(logits < least, -torch.inf)
     return logits
+
+
+def penalised(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
+    """Make ids that stand in a row already less likely by a factor on their logits (CTRL, arXiv 1909.05858, §4.1)."""
+    return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)

@@ -20,10 +20,11 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
+from ..progress import say
 from ..train.record import DONE
 from ..types import Image, Part, Reading, Task
 from . import families
-from .decode import decode
+from .decode import decode, standing
 from .lines import Line, packed
 from .model import Prompt, Read, Write, Written
 from .reading import measure
@@ -34,6 +35,9 @@ CPU_CACHE_BYTES = 2**30
 GPU_CACHE_SHARE = 0.5
 ROWS = 256
 """Rows a batch decodes together on a CPU; more only makes the cache slower to walk."""
+GPU_ROWS = 512
+"""The same on a GPU, where the logits of a step are what grows."""
+NO_MEMORY = "the device has no memory for one attempt; shorten the prompts, lower max-tokens or take a smaller model"
 PROMPTS = 4096
 """Prompts kept, the least lately used leave first: some megabytes."""
 
@@ -153,13 +157,28 @@ class HF:
 
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
         """Yield attempts as they finish; the longest prompts first, so that memory runs out early or never."""
-        owner, split = _split(requests, ROWS)
-        sizes = [(_standing(r) + r.sampling.max_tokens, len(r.attempts)) for r in split]
-        for alike in _alike([(r.sampling.temperature, r.sampling.top_p, r.sampling.top_k) for r in split]):
-            order = sorted(alike, key=lambda i: -_standing(split[i]))
-            for batch in self._batches(order, sizes):
-                for at, attempt, part, finish, texts in decode(self, [split[i] for i in batch]):
-                    yield Written(owner[batch[at]], attempt, part, finish, texts)
+        for alike in _alike([replace(r.sampling, max_tokens=1) for r in requests]):
+            order = sorted(alike, key=lambda i: -standing(requests[i]))
+            rows = self._rows([requests[i] for i in order])
+            left = {i: list(requests[i].attempts) for i in order}
+            while left:
+                rows = min(rows, sum(map(len, left.values())))
+                owner, split = _split([(i, replace(requests[i], attempts=tuple(a))) for i, a in left.items()], rows)
+                try:
+                    for at, attempt, part, finish, texts in decode(self, split, rows):
+                        i = owner[at]
+                        left[i].remove(attempt)
+                        if not left[i]:
+                            del left[i]
+                        yield Written(i, attempt, part, finish, texts)
+                except torch.OutOfMemoryError as error:
+                    if rows == 1:
+                        raise ModelError(NO_MEMORY) from error
+                    rows //= 2
+                    self._forget_memory()
+                    # Draws are addressed, so the attempts under way come out the same when they begin again.
+                    again = sum(map(len, left.values()))
+                    say(f"  the device ran out of memory; {again} attempts go on, {rows} at a time")
 
     def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
         """Yield readings; rows of like length share a pass."""
@@ -215,6 +234,16 @@ class HF:
         logits[..., list(self.render.banned)] = -torch.inf
         return logits
 
+    def _rows(self, requests: Sequence[Write]) -> int:
+        """Return how many attempts are written together: as many as the cache has room for, were all to be longest."""
+        longest = max(standing(r) + r.sampling.max_tokens for r in requests)
+        most = ROWS if self.device.type == "cpu" else GPU_ROWS
+        return max(1, min(most, self._token_budget() // longest))
+
+    def _forget_memory(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     def _batches(self, order: Sequence[int], sizes: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
         """Split (tokens, rows) sizes into batches whose caches fit in memory and whose rows are not too many."""
         budget = self._token_budget()
@@ -252,11 +281,11 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
-def _split(requests: Sequence[Write], most: int) -> tuple[list[int], list[Write]]:
+def _split(requests: Sequence[tuple[int, Write]], most: int) -> tuple[list[int], list[Write]]:
     """Cut requests into ones of at most `most` attempts; the first list says whose each is."""
     parts = [
         (i, replace(r, attempts=r.attempts[start : start + most]))
-        for i, r in enumerate(requests)
+        for i, r in requests
         for start in range(0, len(r.attempts), most)
     ]
     return [i for i, _ in parts], [r for _, r in parts]
@@ -268,7 +297,3 @@ def _alike(kinds: Sequence[Hashable]) -> list[list[int]]:
     for at, kind in enumerate(kinds):
         found.setdefault(kind, []).append(at)
     return list(found.values())
-
-
-def _standing(request: Write) -> int:
-    return len(request.prompt.ids) + sum(map(len, request.given))

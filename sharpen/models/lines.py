@@ -103,6 +103,12 @@ def places(lines: Sequence[Line]) -> Iterator[tuple[int, int, int]]:
             at += len(response)
 
 
+def spans(lines: Sequence[Line]) -> Iterator[tuple[int, list[int]]]:
+    """Yield for each response its line and the positions of its prompt and itself."""
+    for (number, before, at), response in zip(places(lines), (r for x in lines for r in x.responses), strict=True):
+        yield number, [*range(before + 1), *range(at, at + len(response))]
+
+
 def predicted_at(before: int, at: int, count: int) -> list[int]:
     """Return where each of a response's tokens is predicted: the first by the prompt's end, each other by the last."""
     return [before, *range(at, at + count - 1)][:count]

@@ -7,7 +7,7 @@ work in any order. What it cannot do it refuses with `errors.Unsupported`, namin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from ..errors import require
@@ -34,12 +34,30 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0
     max_tokens: int = 2048  # §4.1 of VISTA
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
+    """Strings that end an attempt where its text comes to hold one; they stay in the text."""
 
     def __post_init__(self) -> None:
         require(self.temperature >= 0, "temperature", self.temperature, "0 (greedy) or more")
         require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0 and at most 1")
         require(self.top_k >= 0, "top-k", self.top_k, "0 (all) or more")
         require(self.max_tokens >= 1, "max-tokens", self.max_tokens, "1 or more")
+        require(0 <= self.min_p <= 1, "min-p", self.min_p, "0 (off) to 1")
+        require(self.repetition_penalty > 0, "repetition-penalty", self.repetition_penalty, "more than 0; 1 is none")
+        require("" not in self.stop, "stop", self.stop, "texts that are not empty")
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the settings for ledger and keys; those of later versions only where they are in use.
+
+        So what was sampled before they existed keeps its key.
+        """
+        said = asdict(self)
+        for name, unused in (("min_p", 0.0), ("repetition_penalty", 1.0), ("stop", ())):
+            if said[name] == unused:
+                del said[name]
+        return said
 
 
 @dataclass(frozen=True)

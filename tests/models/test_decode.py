@@ -1,0 +1,164 @@
+"""The decode loop: rows go from one task to the next, prompts are read once, memory may run out, settings hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import MinPLogitsWarper, RepetitionPenaltyLogitsProcessor
+
+from sharpen.errors import ModelError, UserError
+from sharpen.models import decode, hf
+from sharpen.models.draws import keep_likeliest, penalised
+from sharpen.models.model import Sampling, Write
+from sharpen.plan import rollout_keys
+from sharpen.types import Task
+from sharpen.worlds import world
+
+HOT = Sampling(1.0, max_tokens=10)
+
+
+@pytest.fixture(scope="module")
+def tasks() -> list[Task]:
+    return world("digits").tasks("train", 6)
+
+
+def requests(model: Any, tasks: Sequence[Task], sampling: Sampling = HOT, n: int = 4) -> list[Write]:
+    """Attempts of different lengths, so that rows come free at different times."""
+    limits = [replace(sampling, max_tokens=sampling.max_tokens - i) for i in range(len(tasks))]
+    return [Write(model.prompt(t), limits[i], i, tuple(range(n))) for i, t in enumerate(tasks)]
+
+
+def ids(model: Any, asked: Sequence[Write]) -> dict[tuple[int, int], tuple[int, ...]]:
+    return {(w.request, w.attempt): w.part.ids for w in model.write(asked)}
+
+
+@pytest.fixture
+def passes(random_model: Any) -> Iterator[list[tuple[int, ...]]]:
+    """The shapes (rows, tokens of each) of the network's passes."""
+    found: list[tuple[int, ...]] = []
+
+    def note(module: Any, args: Any, inputs: dict[str, Any]) -> None:
+        found.append(tuple(inputs["input_ids"].shape))
+
+    hook = random_model.net.model.register_forward_pre_hook(note, with_kwargs=True)
+    yield found
+    hook.remove()
+
+
+def test_free_rows_go_to_the_next_task_and_change_no_attempt(
+    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch, passes: list[tuple[int, ...]]
+) -> None:
+    """Six tasks of 4 attempts in 8 rows: after the first two, tasks enter beside attempts that are under way."""
+    asked = requests(random_model, tasks)
+    whole = ids(random_model, asked)
+    monkeypatch.setattr(hf, "ROWS", 8)
+    monkeypatch.setattr("sharpen.models.slots.ROOM", 3)  # the window moves often
+    passes.clear()
+    assert ids(random_model, asked) == whole
+    steps = [rows for rows, tokens in passes if tokens == 1]
+    assert max(steps) == 8
+    # Without refilling three batches of 10 - 0, 10 - 2 and 10 - 4 steps would follow one another, each less its first.
+    assert sum(steps) < 1.15 * sum(len(some) - 1 for some in whole.values())
+
+
+def test_a_prompt_is_read_once_for_all_prefixes_of_its_task(
+    random_model: Any, tasks: list[Task], passes: list[tuple[int, ...]]
+) -> None:
+    first = ids(random_model, requests(random_model, tasks[:1], n=3))
+    prompt = random_model.prompt(tasks[0])
+    prefixes = [first[0, a][: 2 + a] for a in range(3)]
+    asked = [Write(prompt, HOT, 50 + i, (0, 1), given=(given,)) for i, given in enumerate(prefixes)]
+    apart = {(i, a): some for i, w in enumerate(asked) for (_, a), some in ids(random_model, [w]).items()}
+    passes.clear()
+    assert ids(random_model, asked) == apart
+    assert passes[0] == (1, len(prompt.ids) + sum(map(len, prefixes)))
+
+
+@pytest.mark.parametrize("fits", [3, 0])
+def test_out_of_memory_halves_the_batch_and_loses_nothing(
+    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fits: int
+) -> None:
+    asked = requests(random_model, tasks[:3])
+    whole = ids(random_model, asked)
+    forward = decode.Batch.forward
+
+    def tight(batch: decode.Batch) -> None:
+        if len(batch.attempts) > fits and min(batch.step[batch.live]) == 3:
+            raise torch.OutOfMemoryError
+        forward(batch)
+
+    monkeypatch.setattr(decode.Batch, "forward", tight)
+    if not fits:
+        with pytest.raises(ModelError, match="no memory for one attempt"):
+            ids(random_model, asked)
+        return
+    written = list(random_model.write(asked))
+    assert len(written) == 12
+    assert {(w.request, w.attempt): w.part.ids for w in written} == whole
+    said = capsys.readouterr().err
+    assert "ran out of memory; 12 attempts go on, 6 at a time" in said
+    assert "3 at a time" in said
+
+
+def test_min_p_and_repetition_penalty_do_as_transformers_does() -> None:
+    torch.manual_seed(0)
+    logits, prompt = torch.randn(3, 20) * 3, torch.randint(20, (3, 5))
+    expected = MinPLogitsWarper(0.2)(prompt, logits.clone())
+    assert torch.equal(keep_likeliest(logits, Sampling(min_p=0.2)), expected)
+    assert expected.isinf().any()
+    seen = torch.zeros(3, 20, dtype=torch.bool).scatter_(1, prompt, True)
+    expected = RepetitionPenaltyLogitsProcessor(1.7)(prompt, logits.clone())
+    torch.testing.assert_close(penalised(logits, seen, 1.7), expected)
+
+
+def test_a_penalty_counts_what_prompt_and_attempt_hold(random_model: Any, tasks: list[Task]) -> None:
+    greedy = Sampling(0.0, max_tokens=12, repetition_penalty=1.8)
+    prompt = random_model.prompt(tasks[0])
+    (written,) = random_model.write([Write(prompt, greedy, 0, (0,))])
+    inputs = random_model.inputs([hf.Row(prompt, ())])
+    out = random_model.net.generate(
+        **inputs, do_sample=False, max_new_tokens=12, repetition_penalty=1.8,
+        suppress_tokens=list(random_model.render.banned),
+    )  # fmt: skip
+    assert written.part.ids == tuple(out[0, inputs["input_ids"].shape[1] :].tolist())
+    plain = ids(random_model, [Write(prompt, replace(greedy, repetition_penalty=1.0), 0, (0,))])
+    assert plain[0, 0] != written.part.ids
+
+
+def test_a_stop_string_ends_an_attempt_where_its_text_comes_to_hold_it(random_model: Any, tasks: list[Task]) -> None:
+    (whole,) = random_model.write([Write(random_model.prompt(tasks[0]), HOT, 0, (0,))])
+    wanted = whole.part.text[3:6]
+    stop = replace(HOT, stop=(wanted, "never said"))
+    (cut,) = random_model.write([Write(random_model.prompt(tasks[0]), stop, 0, (0,))])
+    assert cut.finish == "stop"
+    assert wanted in cut.part.text
+    assert cut.part.ids == whole.part.ids[: len(cut.part.ids)]
+    assert wanted not in random_model.render.texts([cut.part.ids[:-1]])[0]
+
+
+def test_settings_that_are_not_in_use_leave_keys_as_they_were() -> None:
+    """Keys of attempts sampled before min-p, penalty and stop strings existed must stay."""
+    old = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "max_tokens": 64}
+    assert Sampling(max_tokens=64).as_dict() == old
+    assert Sampling(max_tokens=64, min_p=0.1).as_dict() == {**old, "min_p": 0.1}
+    keys = [rollout_keys("m", "p", [], s.as_dict(), [0], ["t"], [0]) for s in (Sampling(), Sampling(stop=("x",)))]
+    assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize("wrong", [{"min_p": 1.5}, {"repetition_penalty": 0.0}, {"stop": ("",)}])
+def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=next(iter(wrong)).replace("_", "-")):
+        Sampling(**wrong)
+
+
+def test_rows_at_different_steps_draw_by_their_own_step() -> None:
+    from sharpen.models.draws import streams, uniforms
+
+    of = streams([(1, 0), (1, 1)])
+    mixed = uniforms(of, np.array([4, 0]))
+    assert mixed.tolist() == [uniforms(of, 4)[0], uniforms(of, 0)[1]]
