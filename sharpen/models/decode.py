@@ -12,7 +12,7 @@ import torch
 
 from ..types import Finish, Part
 from .draws import draw, penalised, streams, uniforms
-from .lines import Line, identity, spans
+from .lines import Line, share, spans
 from .model import Write
 from .slots import Slots
 
@@ -104,10 +104,12 @@ class Batch:
     def admit(self, taken: Sequence[int]) -> None:
         """Read the prompts of requests, and give each of their attempts a free row."""
         model = self.model
-        lines, order = lines_of([self.requests[i] for i in taken], packs=model.packs)
+        of = [self.requests[i] for i in taken]
+        given = [tuple(i for run in r.given for i in run) for r in of]
+        lines, held = share([r.prompt for r in of], given, packs=model.packs, width=model.width)
         inputs = model.packed(lines)
         read = model.net.model(**inputs, use_cache=True)
-        new = [[Attempt(taken[i], a) for a in self.requests[taken[i]].attempts] for i in order]
+        new = [[Attempt(taken[i], a) for a in self.requests[taken[i]].attempts] for some in held for i in some]
         line, at, length = (some.repeat_interleave(torch.tensor([*map(len, new)]), 0) for some in where(lines))
         rows = self._seat([a for some in new for a in some], length.numpy())
 
@@ -192,16 +194,6 @@ class Batch:
         """Whether the text so far holds one of the stop strings; the last token must have completed it."""
         stops = self.sampling.stop
         return bool(stops) and any(s in self.model.render.texts([attempt.ids])[0] for s in stops)
-
-
-def lines_of(requests: Sequence[Write], *, packs: bool) -> tuple[list[Line], list[int]]:
-    """Return the lines to read, and the requests in the order of their responses: one prompt once where it may be."""
-    found: dict[object, list[int]] = {}
-    for i, request in enumerate(requests):
-        found.setdefault(identity(request.prompt) if packs else i, []).append(i)
-    given = [tuple(i for run in r.given for i in run) for r in requests]
-    lines = [Line(requests[some[0]].prompt, tuple(given[i] for i in some)) for some in found.values()]
-    return lines, [i for some in found.values() for i in some]
 
 
 def where(lines: Sequence[Line]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

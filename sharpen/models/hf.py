@@ -24,8 +24,8 @@ from ..progress import say
 from ..train.record import DONE
 from ..types import Image, Part, Reading, Task
 from . import families
-from .decode import decode, standing
-from .lines import Line, packed
+from .decode import READ_TOKENS, decode, standing
+from .lines import Line, Size, packed, share, split
 from .model import Prompt, Read, Write, Written
 from .reading import measure
 from .render import Renderer
@@ -181,14 +181,15 @@ class HF:
                     say(f"  the device ran out of memory; {again} attempts go on, {rows} at a time")
 
     def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
-        """Yield readings; rows of like length share a pass."""
-        sizes = [(len(r.prompt.ids) + len(r.ids), 1) for r in requests]
+        """Yield readings; a prompt is read once for its responses where the family packs, like lengths share a pass."""
         for alike in _alike([(r.layers, r.top) for r in requests]):
-            order = sorted(alike, key=lambda i: -sizes[i][0])
-            for batch in self._batches(order, sizes):
-                rows = [Row(requests[i].prompt, requests[i].ids) for i in batch]
-                first = requests[batch[0]]
-                yield from zip(batch, measure(self, rows, first.layers, first.top), strict=True)
+            some = [requests[i] for i in alike]
+            lines, held = share([r.prompt for r in some], [r.ids for r in some], packs=self.packs, width=self.width)
+            sizes = [Size(1, line.length) for line in lines]
+            cuts, _ = split(sizes, most=ROWS, budget=READ_TOKENS, width=self.width)
+            for cut in reversed(cuts):  # the longest first, so that memory runs out early or never
+                readings = measure(self, [lines[n] for n in cut], some[0].layers, some[0].top)
+                yield from zip((alike[i] for n in cut for i in held[n]), readings, strict=True)
 
     def inputs(self, rows: Sequence[Row], *, left: bool = False) -> dict[str, torch.Tensor]:
         """Return padded ids, mask and positions of (rows, length), with the images of the rows in order."""
@@ -203,6 +204,11 @@ class HF:
         }
         made.update(self.pixels([image for r in rows for image in r.prompt.task.images]))
         return {name: tensor.to(self.device) for name, tensor in made.items()}
+
+    @property
+    def width(self) -> int:
+        """Width of the decoder's hidden states."""
+        return int(self.decoder.config.hidden_size)
 
     @property
     def packs(self) -> bool:
@@ -243,22 +249,6 @@ class HF:
     def _forget_memory(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-    def _batches(self, order: Sequence[int], sizes: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
-        """Split (tokens, rows) sizes into batches whose caches fit in memory and whose rows are not too many."""
-        budget = self._token_budget()
-        batch: list[int] = []
-        rows = longest = 0
-        for i in order:
-            tokens, count = sizes[i]
-            full = rows + count > ROWS if self.device.type == "cpu" else False
-            if batch and (full or max(longest, tokens) * (rows + count) > budget):
-                yield batch
-                batch, rows, longest = [], 0, 0
-            batch.append(i)
-            rows, longest = rows + count, max(longest, tokens)
-        if batch:
-            yield batch
 
     def _token_budget(self) -> int:
         config = self.decoder.config

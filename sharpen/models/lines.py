@@ -46,6 +46,29 @@ def identity(prompt: Prompt) -> object:
     return prompt.ids, tuple(image.sha256 for image in prompt.task.images)
 
 
+def share(
+    prompts: Sequence[Prompt], responses: Sequence[tuple[int, ...]], *, packs: bool, width: int
+) -> tuple[list[Line], list[list[int]]]:
+    """Put responses to one prompt into one line, as long as that is less work than a line of their own.
+
+    Returns the lines, and of each which of the given responses it holds. Nothing is shared unless `packs`.
+    """
+    found: dict[object, list[list[int]]] = {}
+    length: dict[object, int] = {}
+    for i, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
+        key = identity(prompt) if packs else i
+        before, alone = length.get(key, 0), len(prompt.ids) + len(response)
+        longer = before + len(response)
+        if before and longer * _dear(longer, width) <= before * _dear(before, width) + alone * _dear(alone, width):
+            found[key][-1].append(i)
+            length[key] = longer
+        else:
+            found.setdefault(key, []).append([i])
+            length[key] = alone
+    held = [some for lines in found.values() for some in lines]
+    return [Line(prompts[some[0]], tuple(responses[i] for i in some)) for some in held], held
+
+
 def split(sizes: Sequence[Size], *, most: int, budget: int, width: int) -> tuple[list[list[int]], float]:
     """Cut items, ordered by length, into the passes whose cost is least; return their positions and that cost.
 

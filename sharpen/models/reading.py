@@ -9,33 +9,36 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..types import Reading
+from .lines import Line, places, predicted_at
 from .shares import Capture, capturing
 
 if TYPE_CHECKING:
-    from .hf import HF, Row
+    from .hf import HF
 
 LOGITS = 2**25
 """Logits held at once: 128 MiB in float32, however large the vocabulary."""
 
 
 @torch.inference_mode()
-def measure(model: HF, rows: Sequence[Row], layers: Sequence[int], top: int) -> Iterator[Reading]:
-    """Yield one reading per row, in order."""
-    inputs = model.inputs(rows)
-    ids = inputs["input_ids"]
-    starts = [len(r.prompt.ids) for r in rows]
-    first = min(starts)
-    capture = Capture(frozenset(layers), _spans(rows, ids), first)
+def measure(model: HF, lines: Sequence[Line], layers: Sequence[int], top: int) -> Iterator[Reading]:
+    """Yield one reading per response, in the order of the lines."""
+    inputs = model.packed(lines)
+    first = min(len(line.prompt.ids) for line in lines)
+    capture = Capture(frozenset(layers), _spans(lines, inputs["input_ids"]), first)
     with capturing(model.decoder.config, capture) if layers else nullcontext():
         hidden = model.net.model(**inputs, use_cache=False).last_hidden_state
-    at = torch.tensor([(i, p) for i, r in enumerate(rows) for p in range(starts[i], len(r))], device=ids.device)
-    at = at.reshape(-1, 2)
-    # The prediction of a token stands one position before it; its own attention stands at its position.
-    logprobs, entropy, rank, best = _predictions(model, hidden[at[:, 0], at[:, 1] - 1], ids[at[:, 0], at[:, 1]], top)
-    shares = {layer: capture.found[layer][at[:, 0], at[:, 1] - first].tolist() for layer in layers}
+    responses = [response for line in lines for response in line.responses]
+    flat = [i for response in responses for i in response]
+    before, at = _positions(lines, responses)
+    rows, own = (torch.tensor(some, dtype=torch.long, device=hidden.device) for some in at)
+    predicted = hidden.flatten(0, 1)[torch.tensor(before, dtype=torch.long, device=hidden.device)]
+    ids = torch.tensor(flat, dtype=torch.long, device=hidden.device)
+    logprobs, entropy, rank, best = _predictions(model, predicted, ids, top)
+    # The prediction of a token stands before it; its own attention stands at its position.
+    shares = {layer: capture.found[layer][rows, own - first].tolist() for layer in layers}
     end = 0
-    for row in rows:
-        begin, end = end, end + len(row.response)
+    for response in responses:
+        begin, end = end, end + len(response)
         some = slice(begin, end)
         attention = {layer: tuple((s[0], s[1], s[2]) for s in column[some]) for layer, column in shares.items()}
         top_ids = tuple(tuple(ids_at) for ids_at in best[some])
@@ -61,9 +64,24 @@ def _predictions(
     return logprobs, entropy, rank, best
 
 
-def _spans(rows: Sequence[Row], ids: torch.Tensor) -> torch.Tensor:
-    """Return (rows, length) span codes; response and padding carry one that no span has."""
+def _positions(
+    lines: Sequence[Line], responses: Sequence[Sequence[int]]
+) -> tuple[list[int], tuple[list[int], list[int]]]:
+    """Return where each token is predicted, in flattened positions, and line and position where it stands."""
+    length = max(line.length for line in lines)
+    before: list[int] = []
+    rows: list[int] = []
+    own: list[int] = []
+    for (row, last, at), response in zip(places(lines), responses, strict=True):
+        before += [row * length + i for i in predicted_at(last, at, len(response))]
+        rows += [row] * len(response)
+        own += range(at, at + len(response))
+    return before, (rows, own)
+
+
+def _spans(lines: Sequence[Line], ids: torch.Tensor) -> torch.Tensor:
+    """Return (lines, length) span codes; responses and padding carry one that no span has."""
     spans = torch.full(ids.shape, 255, dtype=torch.uint8)
-    for i, row in enumerate(rows):
-        spans[i, : len(row.prompt.spans)] = torch.frombuffer(bytearray(row.prompt.spans), dtype=torch.uint8)
+    for i, line in enumerate(lines):
+        spans[i, : len(line.prompt.spans)] = torch.frombuffer(bytearray(line.prompt.spans), dtype=torch.uint8)
     return spans.to(ids.device)

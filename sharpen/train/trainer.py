@@ -289,8 +289,7 @@ class Steps(TrainerCallback):
 def lay_out(model: HF, units: Sequence[Unit], settings: Train, reference: Reference) -> list[Batch]:
     """Return the forward passes of a step's units."""
     rows = rows_of(model, units)
-    width = int(model.decoder.config.hidden_size)
-    parts = passes(units, rows, packs=model.packs, most=settings.micro_batch, width=width)
+    parts = passes(units, rows, packs=model.packs, most=settings.micro_batch, width=model.width)
     return [collate(model, bundles, reference) for bundles in parts]
 
 

@@ -1,0 +1,106 @@
+"""Where the seconds of one VISTA round on the tiny model go: model time against all else, as a stacked bar.
+
+python -m bench.profile           # 150 digits tasks, a minute and a half on two cores
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sharpen.improve import improve
+from sharpen.ledger.database import Database
+from sharpen.methods.vista import Vista
+from sharpen.models import decode, draws, load, reading
+from sharpen.models.hf import HF
+from sharpen.models.render import Renderer
+from sharpen.models.slots import Slots
+from sharpen.run import Run
+from sharpen.train import trainer
+from sharpen.worlds import world
+
+from .side import clock, options
+
+BAR = 60
+PARTS: dict[str, list[tuple[Any, str]]] = {
+    "training: forward and backward": [(trainer.ExampleTrainer, "training_step")],
+    "training: layout": [(trainer, "lay_out")],
+    "training: all else": [(trainer.ExampleTrainer, "train")],
+    "drawing tokens": [(decode, "draw"), (draws, "keep_likeliest")],
+    "moving caches": [(Slots, "place"), (Slots, "keep"), (Slots, "advance")],
+    "reading: logits and ranks": [(reading, "_predictions")],
+    "rendering and words": [(Renderer, "prompt"), (Renderer, "texts")],
+    "images": [(HF, "pixels")],
+    "loading models": [(HF, "__init__")],
+    "ledger": [(Database, name) for name in ("write", "write_one", "run", "sync")],
+    "grading": [(Run, "judge")],
+}
+MODEL = "model: forward"
+
+
+class Clock:
+    """Seconds by part, those of a part inside another counted for the inner one alone."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._inner = [0.0]
+
+    def timed(self, part: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a function so that its time is counted."""
+
+        def outer(*args: Any, **named: Any) -> Any:
+            began = clock()
+            self._inner.append(0.0)
+            try:
+                return inner(*args, **named)
+            finally:
+                spent = clock() - began
+                self.seconds[part] += spent - self._inner.pop()
+                self._inner[-1] += spent
+
+        return outer
+
+    def watch(self) -> None:
+        """Wrap all parts, and the forward pass of every model that is loaded from now on."""
+        loading = HF.__init__
+
+        def load_and_watch(model: HF, *args: Any, **named: Any) -> None:
+            loading(model, *args, **named)
+            forward = self.timed(MODEL, model.net.model.forward)
+            model.net.model.forward = lambda *a, **k: forward(*a, **k)
+
+        HF.__init__ = load_and_watch  # pyright: ignore[reportAttributeAccessIssue]
+        for part, places in PARTS.items():
+            for owner, name in places:
+                setattr(owner, name, self.timed(part, getattr(owner, name)))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options(__doc__)
+    parser.add_argument("--tasks", type=int, default=150)
+    asked = parser.parse_args()
+    watch = Clock()
+    watch.watch()
+    tasks = world("digits").tasks("train", asked.tasks)
+    unseen = world("digits").tasks("test", asked.tasks)
+    began = clock()
+    with TemporaryDirectory() as folder:
+        done = improve(Vista(), load("tiny"), tasks, rounds=1, out=folder, test=unseen)
+    total = clock() - began
+    seconds = {**watch.seconds, "all else": total - sum(watch.seconds.values())}
+    shares = {part: s / total for part, s in sorted(seconds.items(), key=lambda item: -item[1])}
+    if asked.json:
+        print(json.dumps({"name": "profile", "ours": total, "theirs": None, "ratio": None, "bound": None,
+                          "shares": shares, "parts": done.rounds[0].seconds}))  # fmt: skip
+        return
+    print(f"one VISTA round, {asked.tasks} tasks and as many unseen ones: {total:.1f} s of CPU time")
+    for part, share in shares.items():
+        print(f"{'█' * round(BAR * share):{BAR // 2}} {share:6.1%}  {total * share:5.1f} s  {part}")
+
+
+if __name__ == "__main__":
+    main()
