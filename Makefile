@@ -5,12 +5,14 @@ READY := .venv/.ready
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install -qq
+BENCHES := training sampling resuming sampling_long reading growth profile
 
-.PHONY: help setup test slow demo lint fix
+.PHONY: help setup test slow demo bench lint fix
 help:
 	@echo "make demo    base model, ReST-EM and VISTA on a tiny vision-language model; writes report.html"
 	@echo "make test    all tests that need no GPU and take less than ten seconds"
 	@echo "make slow    the tests that take longer: storms of kills, whole runs on the tiny model"
+	@echo "make bench   speed beside the alternatives, one core"
 	@echo "make lint    ruff and pyright, as in CI"
 	@echo "make fix     let ruff format and repair what it can"
 	@echo "make setup   what the others do first: .venv with the versions of constraints.txt"
@@ -57,6 +59,10 @@ slow: setup
 
 demo: setup
 	$(BIN)/sharpen demo
+
+# One thread: then two sides of a comparison differ by what they do, and not by how threads wait.
+bench: setup
+	@for name in $(BENCHES); do OMP_NUM_THREADS=1 $(BIN)/python -m bench.$$name 2>/dev/null || exit 1; done
 
 lint: setup
 	$(BIN)/ruff check .
