@@ -38,6 +38,7 @@ class R3v(Sampled):
     samples: int = 3  # K of the authors' code; 10 in VISTA's comparison
     most: int | None = 1  # right attempts imitated a question, as the authors' code; None is all
     candidates: int = 3  # N of self-select
+    traces: bool = True  # whether the seed traces are imitated, too: as the paper; methods that only sample see none
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,7 +55,8 @@ class R3v(Sampled):
                 asked += [self.refine(run, good, bad), *self.select(run, good, bad)]
             elif good.rollouts:
                 run.note("no reflection", "no wrong attempt to set beside the right ones", task=good.task)
-        learnt = merge(seed_traces(run, tasks), limited(run, rights, self.most))
+        traces = seed_traces(run, tasks) if self.traces else []
+        learnt = merge(traces, limited(run, rights, self.most))
         return imitate([*learnt, *run.given(asked)])
 
     def refine(self, run: Run, good: Group, bad: Group) -> tuple[Task, Part]:

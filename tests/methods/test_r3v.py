@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from support import make_task, query
 
 from sharpen.examples import Imitate
@@ -73,3 +76,11 @@ def test_what_is_missing_makes_no_example_and_is_noted(store: Store) -> None:
     assert sorted(collect(store, [*RIGHT, ENDLESS], name="c")) == [""]
     assert store.events("collect", 1)["no reflection", "no wrong attempt to set beside the right ones"] == 1
     assert collect(store, WRONG, name="d") == {}
+
+
+@pytest.mark.parametrize(("traces", "imitated"), [(True, ["a seed <answer>7</answer>", RIGHT[0]]), (False, [RIGHT[0]])])
+def test_the_seed_traces_come_along_where_they_are_wanted(store: Store, traces: bool, imitated: list[str]) -> None:
+    task = replace(make_task(), meta={"solution": "a seed <answer>7</answer>"})
+    run = Run({"policy": Scripted.replay({"t": RIGHT[:1]})}, store, round=1)
+    examples = R3v(samples=1, traces=traces).collect(run, [task])
+    assert [e.rollout.text for e in examples] == imitated
