@@ -147,8 +147,11 @@ def correlation(found: Sequence[Attempt], score: str, outcome: str) -> float | N
 
 
 def kept(found: Sequence[Attempt], score: str, drop: int, outcome: str) -> float | None:
-    """Return the mean outcome of what is left after dropping the `drop` attempts of the lowest score."""
-    rest = sorted(found, key=lambda a: a.scores[score])[drop:]
+    """Return the mean outcome of what is left after dropping the `drop` attempts of the lowest score.
+
+    Of equal scores, which lengths often are, chance says who goes first: the order of the tasks must not.
+    """
+    rest = sorted(found, key=lambda a: (a.scores[score], a.scores["chance"]))[drop:]
     known = [value for a in rest if (value := a.outcomes[outcome]) is not None]
     return fmean(known) if known else None
 

@@ -67,16 +67,22 @@ def test_each_attempt_is_written_again_with_the_same_draws_and_another_picture(s
 def test_a_correlation_is_within_tasks() -> None:
     """Across tasks the score falls where the outcome rises; within each they rise together."""
     found = [
-        Attempt("a", {"s": 1.0}, {"o": 0.0}),
-        Attempt("a", {"s": 2.0}, {"o": 0.2}),
-        Attempt("b", {"s": -2.0}, {"o": 0.8}),
-        Attempt("b", {"s": -1.0}, {"o": 1.0}),
-        Attempt("b", {"s": 9.0}, {"o": None}),
+        Attempt("a", {"s": 1.0, "chance": 0.0}, {"o": 0.0}),
+        Attempt("a", {"s": 2.0, "chance": 0.0}, {"o": 0.2}),
+        Attempt("b", {"s": -2.0, "chance": 0.0}, {"o": 0.8}),
+        Attempt("b", {"s": -1.0, "chance": 0.0}, {"o": 1.0}),
+        Attempt("b", {"s": 9.0, "chance": 0.0}, {"o": None}),
     ]
     assert correlation(found, "s", "o") == pytest.approx(1.0)
     assert correlation(found[:1], "s", "o") is None
     assert kept(found, "s", 2, "o") == pytest.approx(0.1)
     assert kept([], "s", 0, "o") is None
+
+
+def test_chance_says_which_of_equal_scores_goes_and_not_the_order() -> None:
+    """Of three alike the last has the lowest number, so it goes; the first would by the order of the tasks."""
+    some = [Attempt("a", {"s": 0.0, "chance": c}, {"o": c}) for c in (0.5, 1.0, -1.5)]
+    assert kept(some, "s", 1, "o") == 0.75
 
 
 def test_a_mean_over_seeds_has_no_interval_where_they_agree() -> None:
