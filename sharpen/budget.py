@@ -57,7 +57,7 @@ class Budgeted:
         trial = max(1, self.samples // 2)
         _collect(with_samples(self.method, trial), run, tasks)
         spent = spending(run.store, run.round, self.unit)
-        forget(run.store, run.scope, run.round)
+        run.store.begin(run.scope, run.round)  # takes back what the trial counted; its attempts and scores stay
         target = self.targets[run.round - 1]
         self.chosen[run.round] = n = max(1, round(trial * target / spent)) if spent else self.samples
         run.note("budget", f"{n} samples instead of {self.samples}, to spend {target:,.0f} {self.unit}")
@@ -74,9 +74,3 @@ def spending(store: Store, round: int, unit: Unit) -> int:
     """Return what the attempts that a round counts came to."""
     found = store.tally(round, 0, 0)
     return found.tokens if unit == "tokens" else found.attempts + found.resumed
-
-
-def forget(store: Store, scope: str, round: int) -> None:
-    """Take back what a trial counted in a round; its attempts, scores and timings stay."""
-    here = "WHERE scope = ? AND round = ?"
-    store.db.run(*((f"DELETE FROM {table} {here}", (scope, round)) for table in ("uses", "events")))

@@ -127,6 +127,13 @@ class Grid:
                 self.fail(Cell(word, seed), f"not run, since {lost} failed with this seed")
             elif all((n, seed) in self.done for n in needs):
                 cell = Cell(word, seed, self.targets(word, seed))
+                if cell.targets and not all(cell.targets):
+                    self.fail(
+                        cell,
+                        f"{self.first} generates nothing to spend as much as; name another method first, "
+                        "or give --equal none",
+                    )
+                    continue
                 self.started[word, seed] = time.monotonic()
                 if (found := held(self.shared, cell)) is None:
                     say(f"{cell.label}: starts, in {self.shared.out / cell.folder}")

@@ -9,7 +9,7 @@ from statistics import fmean
 from .cells import BASE, Cell, Record, Shared
 from .errors import UserError
 from .evaluate import difference
-from .statistics import Interval, Paired, rate
+from .statistics import Interval, Paired, paired_difference, rate
 
 Values = Mapping[str, Mapping[str, float]]
 """A value by column and task id."""
@@ -57,6 +57,8 @@ class Line:
     """Greedy and sampled accuracy by kind of question."""
     against_base: Mapping[str, Paired]
     against_first: Mapping[str, Paired]
+    by_seed: Mapping[str, Interval]
+    """Difference from the first method, one value a seed: its interval holds what training and sampling vary."""
     curve: Mapping[str, Sequence[Interval]]
     """Greedy and sampled accuracy by round, the base model first."""
     rounds: Sequence[Round]
@@ -91,6 +93,7 @@ class Line:
             "kinds": {kind: {name: i.as_dict() for name, i in row.items()} for kind, row in self.kinds.items()},
             "against_base": paired(self.against_base),
             "against_first": paired(self.against_first),
+            "against_first_by_seed": {name: i.as_dict() for name, i in self.by_seed.items()},
             "curve": {name: [i.as_dict() for i in points] for name, points in self.curve.items()},
             "rounds": [r.as_dict() for r in self.rounds],
             "budgeted": self.budgeted,
@@ -178,6 +181,9 @@ def line(
         kinds={kind: by_kind(ours, ids) for kind, ids in kinds.items()},
         against_base=against(BASE),
         against_first=against(first),
+        by_seed=by_seed(
+            *([values_of(done[w, s]) for s in seeds if {(word, s), (first, s)} <= done.keys()] for w in (word, first))
+        ),
         curve={c: [rate(list(stage[c].values())) for stage in stages] for c in ("greedy", "sampled")},
         rounds=[round_of([r["rounds"][i] for r in records], records, i) for i in range(shared.rounds)]
         if word != BASE
@@ -206,6 +212,17 @@ def over_seeds(found: Sequence[Values]) -> dict[str, dict[str, float]]:
     return {column: {task: fmean(some) for task, some in rows.items()} for column, rows in values.items()}
 
 
+def by_seed(ours: Sequence[Values], theirs: Sequence[Values]) -> dict[str, Interval]:
+    """Return the mean over seeds of each one's difference, paired by task, with Student's t interval over seeds.
+
+    Tasks that were averaged over seeds cannot show what all tasks of a seed have in common: how well its training went.
+    """
+    columns = [c for c in (ours[0] if ours else ()) if c in theirs[0]]
+    found = {c: [difference(a[c], b[c]).difference.value for a, b in zip(ours, theirs, strict=True)] for c in columns}
+    known = {c: [v for v in values if v is not None] for c, values in found.items()}
+    return {c: paired_difference(values, [0.0] * len(values)).difference for c, values in known.items()}
+
+
 def by_kind(ours: Values, ids: Sequence[str]) -> dict[str, Interval]:
     """Return greedy and sampled accuracy over the tasks of one kind."""
     return {c: rate([ours[c][i] for i in ids if i in ours[c]]) for c in ("greedy", "sampled")}
@@ -224,7 +241,7 @@ def round_of(rounds: Sequence[Record], records: Sequence[Record], at: int) -> Ro
         tokens=mean(lambda r: r["tokens"]),
         attempts=mean(lambda r: r["attempts"] + r["resumed"]),
         right=mean(lambda r: r["correct"] + r["rescued"]),
-        unsolved_before=mean(lambda r: r["unsolved_before"]),
+        unsolved_before=fmean(unsolved(r, b["imbalance"][at]["before"]) for r, b in zip(rounds, records, strict=True)),
         unsolved_after=mean(lambda r: r["unsolved_after"]),
         dropped=mean(lambda r: r["dropped"]),
         examples=mean(lambda r: r["examples"]),
@@ -233,6 +250,14 @@ def round_of(rounds: Sequence[Record], records: Sequence[Record], at: int) -> Ro
         after=mean_counts([r["imbalance"][at]["after"] for r in records]),
         true_facts=fmean(facts) if facts else None,
     )
+
+
+def unsolved(round: Record, before: Sequence[int] | None) -> int:
+    """Return how many tasks the first, plain sampling left without a correct attempt.
+
+    A tally counts hinted and further attempts among those that were sampled; here they are repair.
+    """
+    return int(round["unsolved_before"]) if before is None else int(round["tasks"]) - sum(before[1:])
 
 
 def mean_counts(counts: Sequence[Sequence[int]]) -> list[float]:

@@ -16,6 +16,7 @@ def tables(found: Comparison) -> str:
     models = [found.base, *found.lines]
     parts = [
         ("Accuracy", accuracy(found)),
+        (f"Differences from {found.lines[0].name}, intervals over seeds", over_seeds(found)),
         ("By kind of question, greedy", kinds(models)),
         ("Looking at the image", looking(found)),
         ("Data and cost, all rounds together", cost(found)),
@@ -45,6 +46,16 @@ def accuracy(found: Comparison) -> list[list[str]]:
     for line in (found.base, *found.lines):
         beside = [difference(line.against_first.get(c)) if line.name != first else "" for c in columns[:2]]
         rows.append([line.name, *(share(line.columns.get(c)) for c in columns), *beside])
+    return rows
+
+
+def over_seeds(found: Comparison) -> list[list[str]]:
+    """Lay out the differences from the first method with intervals over seeds."""
+    columns = ("greedy", "sampled", "facts", "swapped")
+    rows = [["model", "seeds", "greedy", "sampled", "true facts", "changes, swapped"]]
+    for line in found.lines[1:]:
+        known = [line.by_seed.get(c) for c in columns]
+        rows.append([line.name, str(max((i.n for i in known if i), default=0)), *map(share, known)])
     return rows
 
 
@@ -119,6 +130,7 @@ def notes(found: Comparison) -> str:
     said = [
         f"{n} seed{'s' if n > 1 else ''}; values are means over seeds, intervals (95 %) are over tasks.",
         "Differences are paired by task.",
+        "Intervals over seeds (Student's t) hold what sampling and training vary, which those over tasks do not.",
         "none right: tasks without a correct attempt, before > after repair, in the first; the last round.",
     ]
     if found.equal == "none":

@@ -13,11 +13,13 @@ from support import make_task
 from sharpen.budget import Budgeted
 from sharpen.cells import Cell, Shared, held, imbalance, work
 from sharpen.compare import Grid, beside, compare
-from sharpen.comparison import Comparison
+from sharpen.comparison import Comparison, by_seed
 from sharpen.errors import UserError
 from sharpen.examples import Examples
 from sharpen.methods import Method
 from sharpen.methods.rest_em import RestEm
+from sharpen.methods.sft_seed import SftSeed
+from sharpen.methods.star import Star
 from sharpen.models.scripted import Asked, Scripted
 from sharpen.report.comparison import write_comparison
 from sharpen.run import Run
@@ -99,6 +101,50 @@ def test_half_the_tokens_are_half_the_samples_whatever_an_attempt_costs(store: S
     assert len(examples) == 36
     assert store.tally(1, 12, 36).tokens == 12 * 109 * 3
     assert store.events("collect", 1) == {("budget", "3 samples instead of 4, to spend 4,560 tokens"): 1}
+
+
+def test_a_trial_takes_back_what_it_counted_and_nothing_of_a_run_that_was_finished(tmp_path: Path) -> None:
+    """Until the second run has finished the round itself, the ledger shows the first one's 48 attempts."""
+    with Store(tmp_path) as store:
+        store.write_manifest({}, "first")
+        store.begin("collect", 1)
+        RestEm(samples=4).collect(Run({"policy": Scripted(rule)}, store, round=1), store.add_tasks(TASKS))
+        store.set_round(1, {})
+    with Store(tmp_path) as store:
+        store.write_manifest({}, "second")
+        store.begin("collect", 1)
+        budgeted = Budgeted(RestEm(samples=2), 2, "tokens", (12 * 19,))
+        budgeted.collect(Run({"policy": Scripted(rule)}, store, round=1), store.add_tasks(TASKS))
+        assert store.tally(1, 12, 0).attempts == 12
+    with Store(tmp_path) as store:
+        assert store.tally(1, 12, 0).attempts == 48
+
+
+def test_what_the_first_method_does_not_spend_cannot_be_spent(tmp_path: Path) -> None:
+    tasks = [replace(t, meta={"solution": "<answer>7</answer>"}) for t in TASKS]
+    methods: dict[str, Method] = {"seed": SftSeed(), "greedy": RestEm(temperature=0), "a": RestEm(samples=4)}
+    more: dict[str, Any] = {"seeds": [0], "rounds": 1, "trainer": rename, "samples": 2}
+    found = compare(methods, Scripted(rule), tasks, TEST, out=tmp_path, equal="tokens", **more)
+    assert [line.name for line in found.lines] == ["seed", "greedy"]
+    why = "seed generates nothing to spend as much as; name another method first, or give --equal none"
+    assert found.failed == [("a, seed 0", why)]
+
+
+def test_what_is_told_or_tried_further_is_repair_and_no_plain_attempt(tmp_path: Path) -> None:
+    """No attempt is right before the answer is told, each is when it is."""
+    told = Scripted(lambda asked: f"<answer>{7 if 'answer is 7' in asked.task.question else 8}</answer>")
+    found = run(tmp_path, {"star": Star()}, told).lines[0].rounds[0]
+    assert (found.unsolved_before, found.unsolved_after) == (12, 0)
+
+
+def test_seeds_vary_by_what_their_tasks_have_in_common() -> None:
+    """Differences of 1, 1/2 and 0 by seed: mean 1/2, deviation 1/2, and 4.303 is Student's point at two degrees."""
+    ours = [{"greedy": {"t": a, "u": b}} for a, b in ((1.0, 1.0), (1.0, 0.0), (0.0, 0.0))]
+    theirs = [{"greedy": {"t": 0.0, "u": 0.0}} for _ in ours]
+    found = by_seed(ours, theirs)["greedy"]
+    half = 4.302653 * 0.5 / 3**0.5
+    assert (found.value, found.low, found.high, found.n) == pytest.approx((0.5, 0.5 - half, 0.5 + half, 3))
+    assert by_seed([], []) == {}
 
 
 def test_what_is_finished_is_read_back_and_the_rest_is_done(tmp_path: Path) -> None:
