@@ -129,7 +129,8 @@ def measure_base(shared: Shared, cell: Cell, folder: Path) -> Record:
         store.begin("eval", 0)
         run = Run({"policy": shared.model}, store, seed=cell.seed, scope="eval", grader=shared.grader)
         found = evaluate(run, test, samples=shared.samples)
-        store.set_round(0, found.as_dict())
+        store.set_round(0, found.as_dict(), run.grader.name)
+    with Store(folder) as store:  # opened anew, so that what is asked here counts in no round
         return {"evaluation": found.record(), "grounding": ground(shared, store, shared.model, cell.seed, 0)}
 
 

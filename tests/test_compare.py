@@ -16,6 +16,7 @@ from sharpen.compare import Grid, beside, compare
 from sharpen.comparison import Comparison, by_seed
 from sharpen.errors import UserError
 from sharpen.examples import Examples
+from sharpen.ledger.check import faults
 from sharpen.methods import Method
 from sharpen.methods.rest_em import RestEm
 from sharpen.methods.sft_seed import SftSeed
@@ -163,6 +164,15 @@ def test_what_is_finished_is_read_back_and_the_rest_is_done(tmp_path: Path) -> N
     assert "Seconds of 1 interrupted" in repaired.table()
     with_more = run(tmp_path, {**methods, "b": RestEm(samples=2)})
     assert [line.name for line in with_more.lines] == ["a", "b"]
+
+
+def test_the_ledgers_of_all_cells_are_whole(tmp_path: Path) -> None:
+    run(tmp_path, {"a": RestEm(samples=4), "b": RestEm(samples=10)}, equal="tokens", seeds=[0])
+    assert {cell.name: list(faults(cell)) for cell in tmp_path.iterdir()} == {
+        "base-seed0": [],
+        "a-seed0": [],
+        "b-seed0": [],
+    }
 
 
 def test_a_record_of_something_else_is_not_taken(tmp_path: Path) -> None:
