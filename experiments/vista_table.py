@@ -30,7 +30,7 @@ from sharpen.run import Run
 from sharpen.store import Store
 
 METHODS = (
-    *("vista", "vista_dpo", "sft_seed", "star", "star_plus", "rest_em", "r3v"),
+    *("vista", "vista_dpo", "sft_seed", "star", "star_plus", "rest_em", "r3v", "r3v:traces=false"),
     *("vista:resamples=0", "vista:threshold=-inf", "extra_samples"),
 )
 """The first is what the others are compared with, and whose tokens they spend."""
@@ -78,8 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--worlds", nargs="+", default=["shapes", "digits"])
-    parser.add_argument("--tasks", type=int, default=64, help="questions to learn from")
-    parser.add_argument("--test", type=int, default=100, help="unseen questions to measure on")
+    parser.add_argument("--tasks", type=int, default=40, help="questions to learn from")
+    parser.add_argument("--test", type=int, default=80, help="unseen questions to measure on")
     parser.add_argument("--eval-samples", type=int, default=4, help="attempts at each of these, beside the greedy one")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=5)
