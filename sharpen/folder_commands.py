@@ -144,7 +144,8 @@ def check_folder(folder: Path, as_json: bool) -> int:
         if not as_json:
             say_out(fault.line)
         elif len(named) < MOST_FAULTS:
-            named.append(asdict(fault))
+            # a damaged key may be bytes, which JSON has no word for
+            named.append({name: str(value) for name, value in asdict(fault).items()})
     rows = held(folder)
     total = found.total()
     counts = {"faults": total, "by_table": dict(found), "rows": rows, "left_off": total - len(named)}

@@ -72,7 +72,7 @@ def draw(store: Store, n: int, seed: int) -> Drawn:
         raise UserError(f"{store.folder} holds no verdicts{others}; give some by: sharpen regrade {store.folder}")
     sizes = shares(there, n)
     chosen = {sort: [key for _, key in sorted(best[sort])[: sizes[sort]]] for sort in SORTS}
-    return Drawn(chosen, there, sorted(graders), left_out)
+    return Drawn(chosen, there, sorted(graders, key=str), left_out)  # a damaged name may be bytes
 
 
 def sort_of(outcomes: set[str]) -> str:
@@ -205,7 +205,7 @@ def write(path: Path, head: Sequence[str], body: Iterable[Sequence[str]]) -> Non
     try:
         # With a mark of the encoding, since spreadsheets take a file without one for another alphabet.
         with partial.open("w", encoding="utf-8-sig", newline="") as file:
-            csv.writer(file).writerows([cell(text) for text in line] for line in (head, *body))
+            csv.writer(file).writerows([cell(str(text)) for text in line] for line in (head, *body))
         os.replace(partial, path)
     except OSError as error:
         raise UserError(f"cannot write {path} ({error.strerror}); free some space or give another --out") from error

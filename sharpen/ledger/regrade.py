@@ -85,7 +85,7 @@ def regrade(store: Store, grader: Grader) -> Regraded:
     """
     found = Regraded(grader.name)
     for (name,) in store.db.rows("SELECT DISTINCT grader FROM verdicts ORDER BY grader"):
-        found.moves[name], found.reasons[name] = Counter(), Counter()
+        found.moves[str(name)], found.reasons[str(name)] = Counter(), Counter()  # a damaged name may be bytes
     total = int(next(store.db.rows("SELECT count(*) FROM rollouts"))[0])
     with Progress(f"regrade by {grader.name}", total).open() as advance:
         for batch in _batches(store):
@@ -111,7 +111,7 @@ def _grade(
     advance: Callable[[], None],
 ) -> None:
     """Grade and store one batch, and count it."""
-    tasks = store.questions(sorted({name for _, (name, _), _ in batch}))
+    tasks = store.questions(list({name: None for _, (name, _), _ in batch}))  # a damaged name may be bytes: no order
     wanted: dict[str, tuple[str, Task]] = {}
     for key, asked, parts in batch:
         found.attempts += 1
@@ -123,7 +123,7 @@ def _grade(
         wanted[key] = ("".join(part.text for part in store.unpack(key, parts)), task)
     golds = {key: gold_key(task) for key, (_, task) in wanted.items()}
     before = {
-        (key, name): store.verdict(key, outcome, reason, None)
+        (key, str(name)): store.verdict(key, outcome, reason, None)
         for key, name, gold, outcome, reason in store.db.among(
             "SELECT rollout, grader, gold, outcome, reason FROM verdicts WHERE rollout IN", list(wanted)
         )

@@ -32,7 +32,10 @@ from .batch import Batch, Reference, Unit, collate, rows_of, units
 from .layout import passes
 from .record import DONE
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
+DISK = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR),  # a file where a folder is needed, or the other way round
+)
 
 
 def train(

@@ -302,7 +302,7 @@ PLANTED: dict[str, tuple[Damage, str, str]] = {
     "a round's result broken": (sql("UPDATE rounds SET result = '[' WHERE round = 2"), "rounds", "cannot be read"),
     "a verdict changed": (sql(f"UPDATE verdicts SET outcome = 'wrong' {RIGHT}"), "verdicts", "its seal does not fit"),
     "a verdict not of its score": (sql(f"UPDATE verdicts SET outcome = 'wrong' {RIGHT}"), "verdicts", "its outcome is"),
-    "a verdict gone": (sql(f"DELETE FROM verdicts {RIGHT}"), "verdicts", "the verdict of answers-3 is gone"),
+    "a verdict gone": (sql(f"DELETE FROM verdicts {RIGHT}"), "verdicts", "the verdict of answers-4 is gone"),
     "a verdict that there is not": (
         sql(f"UPDATE verdicts SET outcome = 'banana' {RIGHT}"),
         "verdicts",
@@ -311,7 +311,7 @@ PLANTED: dict[str, tuple[Damage, str, str]] = {
     "a verdict in an evaluation gone": (
         sql("DELETE FROM verdicts WHERE rollout IN (SELECT rollout FROM uses WHERE scope = 'eval' AND round = 1)"),
         "verdicts",
-        "round 1 counts it in its accuracy: no verdict of answers-3",
+        "round 1 counts it in its accuracy: no verdict of answers-4",
     ),
     "a verdict in an evaluation changed": (rejudge, "rounds", "accuracy: its result says {'value': 0.0"),
     "a score changed": (sql("UPDATE scores SET value = 0.9 WHERE scorer <> 'correct'"), "scores", "its seal"),
@@ -435,7 +435,7 @@ def test_what_may_look_wrong_and_is_not(tmp_path: Path, monkeypatch: pytest.Monk
     for folder in (tmp_path, tmp_path / "run"):
         with Store(folder) as store:
             moved = regrade(store, Grader())
-        assert moved.moves["answers-3"]["unknown", "right"]
+        assert moved.moves["answers-4"]["unknown", "right"]
         assert list(faults(folder)) == []
 
 
@@ -515,3 +515,23 @@ def test_a_damaged_record_is_one_line_and_no_traceback(
     sql(statement)(folder)
     assert cli.run(["show", str(folder)]) == 2
     assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tasks SET id = x'ff' WHERE rowid = 1",
+        "UPDATE rollouts SET task = x'ff' WHERE rowid = 1",
+        "UPDATE verdicts SET grader = x'ff' WHERE rollout = (SELECT min(rollout) FROM verdicts)",
+    ],
+)
+def test_a_name_that_became_bytes_is_a_fault_and_no_traceback(
+    statement: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql(statement)(folder)
+    assert cli.run(["check", str(folder), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["faults"]
+    assert cli.run(["show", str(folder)]) == 0
+    for command in (["audit", str(folder), "--out", str(tmp_path / "sheet.csv")], ["regrade", str(folder), "--json"]):
+        assert cli.run(command) in (0, 2)
+        assert "Traceback" not in capsys.readouterr().err

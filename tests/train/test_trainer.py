@@ -154,6 +154,7 @@ def test_a_trained_model_that_is_not_as_it_was_written_is_said_and_trained_anew(
 def test_only_a_disks_errors_are_said_to_be_ones(tmp_path: Path) -> None:
     for error, mine in (
         (OSError(28, "No space left on device"), True),
+        (NotADirectoryError(20, "Not a directory"), True),
         (FileNotFoundError(2, "No such file"), False),
         (RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
