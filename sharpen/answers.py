@@ -29,7 +29,7 @@ from .types import Task
 
 Outcome = Literal["right", "wrong", "unknown"]
 
-VERSION = 3
+VERSION = 4
 __all__ = ["DEFAULT_STEPS", "VERSION", "Grader", "Outcome", "Step", "Verdict", "choose", "extract", "overlap"]
 
 
@@ -57,6 +57,13 @@ class Verdict:
 
 
 _CHOICE = re.compile(r"\(?([A-Za-z])\)?(?:\s*[.:)]\s*(.*))?|\(([A-Za-z])\)\s*(.*)", re.S)
+_GLOSSED = re.compile(
+    r"(?i:it is |it's )?[\[{(]?([A-Z])[\]})]?(?:,? (?:because|since) .*|,? -+ (.*)| \((.*)\)| (.*)|\.?)"
+    r"|(.*\S) \(([A-Z])\)",
+    re.S,
+)
+"""A letter with the text or the reason of its choice beside it, or in brackets."""
+_TWICE = re.compile(r"([^()]{1,60}?)\s+\(([^()]{1,60})\)")
 _LABEL = re.compile(r"(?:the )?(?:option|choice)\s+", re.I)
 
 
@@ -81,6 +88,15 @@ def _compare(gold: str, found: str, tolerance: float | None) -> Verdict | None:
         return Verdict("unknown", "gold_unparsable", found)
     except TimeoutError:
         return Verdict("unknown", "timeout", found)
+
+
+def _said_once(text: str) -> str:
+    """The text without what it says a second time in brackets, a number in digits and in words: "7 (seven)"."""
+    match = _TWICE.fullmatch(text) if text.endswith(")") else None
+    if match is None or any(c.isdigit() for c in match[1]) == any(c.isdigit() for c in match[2]):
+        return text
+    said = _compare(match[1], match[2], None)
+    return match[1] if said is not None and said.outcome == "right" else text
 
 
 def _verdict(same: bool | None, reason: str | None, found: str | None) -> Verdict:
@@ -191,6 +207,7 @@ class Grader:
         return found
 
     def _grade_value(self, gold: str, found: str) -> Verdict | symbolic.Check:
+        gold, found = _said_once(gold), _said_once(found)
         compare = _compare if len(gold) + len(found) < 500 else _compare.__wrapped__
         verdict = compare(gold, found, self.tolerance)
         if verdict is not None:
@@ -255,6 +272,8 @@ def choose(answer: str, choices: Sequence[str], by_text_first: bool = False) -> 
     if len(exact) == 1 and (by_text_first or len(answer) > 1):
         return exact[0]
     match = _CHOICE.fullmatch(_LABEL.sub("", answer))
+    if match is None and (glossed := _GLOSSED.fullmatch(answer)):
+        return _glossed(glossed, texts, _only(_by_text(answer, texts)))
     letter = ((match[1] or match[3]) if match else None) or ""
     index = ord(letter.upper()) - ord("A") if letter else len(choices)
     said = clean((match[2] or match[4] or "") if match else "")
@@ -264,6 +283,20 @@ def choose(answer: str, choices: Sequence[str], by_text_first: bool = False) -> 
     if named and index not in named:
         raise Ambiguous
     return index
+
+
+def _glossed(match: re.Match[str], texts: list[str], whole: int | None) -> int | None:
+    """The choice of a letter beside a text; the text alone decides where it is a part of another, as in "A dog"."""
+    index = ord(match[1] or match[6]) - ord("A")
+    said = clean(match[2] or match[3] or match[4] or match[5] or "")
+    if whole is not None or index >= len(texts):
+        return whole
+    named = _by_text(said, texts)
+    if index in named or not said:
+        return index
+    if named and not match[4]:
+        raise Ambiguous
+    return None
 
 
 def _only(named: list[int]) -> int | None:

@@ -5,6 +5,18 @@ from __future__ import annotations
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "unknown"
 
 SPELLINGS = [
+    ("extraction", "The answer is 7, not 8.", "7", RIGHT),
+    ("extraction", "The answer is 7, not 8.", "8", WRONG),
+    ("extraction", "The answer is red, not blue.", "red", RIGHT),
+    ("extraction", "The answer is not 8, it is 7", "7", RIGHT),
+    ("extraction", "So the answer is 7, i.e. 3+4.", "7", RIGHT),
+    ("extraction", "The answer is 7, as 3+4=7", "7", RIGHT),
+    ("extraction", "The answer is not given", "not given", RIGHT),
+    ("extraction", "#### 18", "18", RIGHT),
+    ("numbers", "The answer is 7 (seven).", "7", RIGHT),
+    ("numbers", "seven (7)", "7", RIGHT),
+    ("numbers", "seven (8)", "7", WRONG),
+    ("numbers", "2 (3)", "6", RIGHT),
     ("several", "<answer>yes and no</answer>", "yes", UNKNOWN),
     ("several", "Yes or no.", "no", UNKNOWN),
     ("several", "either yes or no", "no", UNKNOWN),
@@ -212,6 +224,24 @@ CHOICES = [
     ("<answer>**C**</answer>", "green", RIGHT),
     ("Both A and C could be, but the correct option is C.", "C", RIGHT),
     ("The answer is A dark red", "C", WRONG),
+    ("Option B is correct. Option C is incorrect.", "B", RIGHT),
+    ("The answer is B. Option C is wrong.", "C", WRONG),
+    ("The answer is B. Option C shows a car.", "B", RIGHT),
+    ("The answer is B. Options A and C are out.", "B", RIGHT),
+    ("Option C shows a car and option A a dog. So B.", "B", RIGHT),
+    ("Option A doesn't match, option B is correct", "B", RIGHT),
+    ("Option B is wrong, so A", "A", RIGHT),
+    ("(C) is wrong, (B) is correct.", "B", RIGHT),
+    ("Option B depicts it best.", "B", RIGHT),
+    ("B (dark blue)", "B", RIGHT),
+    ("<answer>B - dark blue</answer>", "B", RIGHT),
+    ("<answer>B dark blue</answer>", "B", RIGHT),
+    ("<answer>dark blue (B)</answer>", "B", RIGHT),
+    ("<answer>B (green)</answer>", "B", UNKNOWN),
+    ("<answer>[B]</answer>", "B", RIGHT),
+    ("<answer>It is B</answer>", "B", RIGHT),
+    ("<answer>B because of its colour</answer>", "B", RIGHT),
+    ("<answer>A green</answer>", "C", RIGHT),
 ]
 BOTH = ("yes", "no", "yes or no", "neither")
 STATED_CHOICES = [

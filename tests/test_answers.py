@@ -219,8 +219,8 @@ def test_strict_extraction_takes_no_loose_number() -> None:
 
 
 def test_the_name_tells_version_and_changed_settings() -> None:
-    assert Grader().name == "answers-3"
-    assert Grader(tolerance=0.05, limit_s=1.0).name == "answers-3(tolerance=0.05, limit_s=1.0)"
+    assert Grader().name == "answers-4"
+    assert Grader(tolerance=0.05, limit_s=1.0).name == "answers-4(tolerance=0.05, limit_s=1.0)"
 
 
 def test_a_batch_is_graded_like_its_items() -> None:

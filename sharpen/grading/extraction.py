@@ -21,18 +21,42 @@ DEFAULT_STEPS: tuple[Step, ...] = ("tag", "boxed", "option", "number")
 _TAG = re.compile(r"<(/?)answer>", re.I)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|(\\?\w+))")
 _STATED = re.compile(
-    r"(?:\banswers?\b[*_]{0,3}\s{0,3}(?:is|are|was|:|=|\uff1a)|答案(?:是|为|:|\uff1a))\s*:?[*_\s]{0,9}", re.I
+    r"(?:\banswers?\b[*_]{0,3}\s{0,3}(?:is|are|was|:|=|\uff1a)|答案(?:是|为|:|\uff1a))"
+    r"(?!\s*not\s+[-$]?\d)\s*:?[*_\s]{0,9}",
+    re.I,
 )
 _SENTENCE_END = re.compile(r"\n|\.(?=\s|$)|</?[a-z]|$", re.I)
+_HEADING = re.compile(r"#{1,6}\s+(?=\S[^\n]*$)")  # of Markdown, and GSM8K's mark of an answer
+_ASIDE = re.compile(
+    r"(?<=[\w)}%$]),\s+(?:not|rather than|instead of|as|that is|i\.?e\b)(?!\w)", re.I
+)  # "7, not 8" is 7
 _LETTER = r"[\[(]?[*_]{0,3}([A-Z])[*_]{0,3}[\])]?(?![\w'])"
-_OPTIONS = (
-    re.compile(r"(?i:\b(?:answer|option|choice)s?[*_]{0,3}\s{0,3}(?:is|are|:|=|would be)?\s{0,3}:?\s{0,3}"
-               r"[*_]{0,3}(?:either |both )?(?:option |choice )?|答案(?:是|为)?[:\uff1a]?\s?)"
-               + _LETTER + r"(?!(?<=[AI])\s+(?!because|since|as\b|and\b|which)[a-z])"),
-    re.compile(r"[ \t]*" + _LETTER + r"(?:[.:)][^\n]*)?\s*$"),
-    re.compile(r"\(([A-Z])\)"),
-    re.compile(r"(?<![\w'])([A-Z])[.*\s]{0,5}$"),
+_ALSO = r"(?:(?:,\s?|,?\s(?:and|or)\s)[\[(*_]{0,4}[A-Z][*_\])]{0,4}(?![\w'])){0,9}"  # B and C, after an A
+_IS = (
+    r"\s(?:is|are|was|were|seems?|looks?|must be|would be)\s(?:(?:[a-z]+ly|also|both|all|the|indeed|thus|then)\s){0,3}"
+)
+_REFUSED = (
+    rf"{_ALSO}(?:{_IS}(?:not|wrong|incorrect|false|out|too|impossible|invalid|ruled out|eliminated|excluded)\b"
+    r"|\s(?:cannot|(?:is|are|was|were|do|does|did|ca|could|would|must)(?:n't|\snot))\b)"
+)
+"""What follows letters that are spoken of and not chosen: "C is wrong", "A and C do not"."""
+_TOLD_OF = (
+    rf"{_ALSO}(?!{_IS}(?:correct|right|best|true|answer|one|most|closest)\b)\s(?!(?:as|this|thus|its)\b)"
+    r"(?:[a-z]+s|an?|the|are|were|have|had|can|could|would|may|might|must|should|did|cannot|[a-z]+n't)\b"
+)
+"""What follows the letter of an option that is described: "option C shows a dog"; "option C is correct" chooses."""
+_CALLED = (
+    r"(?i:\b(?:answer|option|choice)s?[*_]{0,3}\s{0,3}(is|are|:|=|would be)?\s{0,3}:?\s{0,3}"
+    r"[*_]{0,3}(?:either |both )?(?:option |choice )?|(答案(?:是|为)?[:\uff1a]?\s?))"
+    + _LETTER + r"(?!(?<=[AI])\s+(?!because|since|as\b|and\b|which)[a-z])"
 )  # fmt: skip
+_OPTIONS = (
+    re.compile(rf"{_CALLED}(?(1)|(?(2)|(?!{_TOLD_OF})))"),
+    re.compile(rf"[ \t]*{_LETTER}(?!\)?{_REFUSED})(?:[.:)][^\n]*)?\s*$"),
+    re.compile(rf"\(([A-Z])\)(?!{_REFUSED})"),
+    re.compile(r"(?<![\w'])([A-Z])[.*\s]{0,5}$"),
+    re.compile(rf"{_CALLED}(?!{_REFUSED})"),  # described, and no other is stated
+)
 _BETWEEN = r"[*_\])]{0,4}(?:\s?[/&]\s?|,?\s+(?:and/or|and|or)\s+(?:(?i:option|choice)\s+)?)[\[(*_]{0,4}"
 _LETTER_BEFORE = re.compile(r"(?<![\w'])[A-Z]" + _BETWEEN + "$")
 _LETTER_AFTER = re.compile(
@@ -116,7 +140,8 @@ def stated(text: str) -> str | None:
         return None
     rest = text[match.end() :]
     end = _SENTENCE_END.search(rest)
-    return rest[: end.start() if end else None].strip(" *_")
+    said = rest[: end.start() if end else None].strip(" *_")
+    return said[: aside.start()] if (aside := _ASIDE.search(said)) else said
 
 
 def _tag(text: str) -> str | None:
@@ -158,12 +183,13 @@ def _option(text: str) -> str | None:
 
 def _letter(text: str) -> tuple[int, int] | None:
     """Where the last option letter stands that is stated as the answer, in a text without space at its end."""
-    stated, line, parenthesised, closing = _OPTIONS
+    stated, line, parenthesised, closing, described = _OPTIONS
     match = _last_after(text, _OPTION_WORDS, stated) or line.match(text, text.rfind("\n") + 1)
     if match is None:
         match = deque(parenthesised.finditer(text), maxlen=1)
         match = match.pop() if match else closing.search(text, max(0, len(text) - 6))
-    return match.span(1) if match else None
+        match = match or _last_after(text, _OPTION_WORDS, described)
+    return match.span(match.re.groups) if match else None
 
 
 def _with_other_letters(text: str, span: tuple[int, int]) -> str:
@@ -178,7 +204,7 @@ def _with_other_letters(text: str, span: tuple[int, int]) -> str:
 
 def _number(text: str, numeric: bool = True, moment: bool = False) -> str | None:
     """The last quantity; without `numeric`, only a text or statement that is nothing but an answer."""
-    text = text.strip()
+    text = _HEADING.sub("", text.strip())
     if max(text.rfind("\\["), text.rfind("\\(")) > max(text.rfind("\\]"), text.rfind("\\)")):
         return None  # it stops inside a formula
     if _is_bare(text):
