@@ -34,7 +34,9 @@ class Common:
     model: str = "tiny"
     """`tiny`, a folder or a hub id."""
     tasks: str = "digits:200"
-    """`shapes:N`, `digits:N` or a file of tasks."""
+    """`shapes:N`, `digits:N`, or a file, a folder, a URL or `hub:OWNER/NAME` with rows."""
+    format: str = ""
+    """How rows are read: a file's name in `sharpen/data/formats`; empty recognises it by their shape."""
     seed: int = 0
     eval_samples: int = 8
     """Attempts a task for sampled accuracy and pass@k."""
@@ -226,7 +228,7 @@ def found_by(options: RunOptions) -> Data:
     """Load the tasks that a run's options name."""
     from . import setup
 
-    bad = (options.max_bad, options.grader, options.allow_bad_gold)
+    bad = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
     with setup.refused_rows_in(options.out):
         return setup.train_and_test(options.tasks, options.test, options.rounds, *bad)
 
@@ -240,8 +242,9 @@ def eval_command(arguments: Sequence[str]) -> None:
     from .store import Store
 
     options: EvalOptions = parse(EvalOptions, "eval", arguments)
+    bad = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
     with setup.refused_rows_in(options.out):
-        data = setup.labelled(options.tasks, options.split, options.max_bad, options.grader, options.allow_bad_gold)
+        data = setup.labelled(options.tasks, options.split, *bad)
     tasks = data.tasks
     models = [setup.model(name) for name in (options.model, options.against) if name]
     with Store(options.out) as store:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .answers import Grader, Verdict
-from .data.load import Loaded, load
+from .data.load import WORLDS, Loaded, load
 from .errors import TaskError, UserError
 from .grading.golds import fault
 from .grading.spelling import clean
@@ -68,13 +68,16 @@ def labelled(
     max_bad: float = 0.0,
     grader: Grader | None = None,
     allow_bad_gold: bool = False,
+    format: str = "",
 ) -> Loaded:
     """Load tasks that all have an answer which its own grader takes; rows that cannot be used are said aloud.
 
     Raises TaskError where rows have no answer, or where the gold answers of more than BAD_GOLD of them are not
     right by their own grader and `allow_bad_gold` is not set; up to that they are left out.
     """
-    found = load(spec, split=split, max_bad=max_bad)
+    found = load(spec, split=split, max_bad=max_bad, format=format)
+    if found.read_as:
+        say(f"  {spec} read as {found.read_as}")
     without = [t.id for t in found.tasks if t.answer is None]
     if without:
         raise TaskError(
@@ -147,19 +150,21 @@ def train_and_test(
     max_bad: float = 0.0,
     grader: Grader | None = None,
     allow_bad_gold: bool = False,
+    format: str = "",
 ) -> Data:
     """Return the tasks to learn from and the unseen ones to measure on.
 
-    Without `test`, a world gives its test split; of a file's tasks a tenth is held out, by a hash
+    Without `test`, a world gives its test split; of any other tasks a tenth is held out, by a hash
     of their ids so that it is the same tenth each time.
     """
     if rounds < 1:
         raise UserError(f"--rounds {rounds} is no work; give 1 or more")
-    found = labelled(spec, "train", max_bad, grader, allow_bad_gold)
+    found = labelled(spec, "train", max_bad, grader, allow_bad_gold, format)
     tasks = found.tasks
-    if test or not Path(spec).exists():
+    world = spec.split(":")[0] if spec.split(":")[0] in WORLDS else ""
+    if test or world:
         try:
-            unseen = labelled(test or f"{spec.split(':')[0]}:{UNSEEN}", "test", max_bad, grader, allow_bad_gold)
+            unseen = labelled(test or f"{world}:{UNSEEN}", "test", max_bad, grader, allow_bad_gold, format)
         except TaskError as error:  # no run will come to hold those of the other file
             raise TaskError(str(error), [*found.skipped, *error.rows]) from error
         return Data(tasks, unseen.tasks, [*found.skipped, *unseen.skipped])

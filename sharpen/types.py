@@ -22,10 +22,10 @@ Score = float | None
 
 @dataclass(frozen=True)
 class Image:
-    """A picture, known by the hash of its encoded bytes and decoded only where it is used."""
+    """A picture, known by the hash of its encoded bytes; read and decoded only where it is used."""
 
     sha256: str
-    source: bytes | Path = field(repr=False, compare=False)
+    source: bytes | Path | Callable[[], bytes] = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, source: bytes | Path) -> Image:
@@ -35,7 +35,9 @@ class Image:
 
     def read(self) -> bytes:
         """Return the encoded bytes."""
-        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+        if isinstance(self.source, bytes):
+            return self.source
+        return self.source.read_bytes() if isinstance(self.source, Path) else self.source()
 
 
 @dataclass(frozen=True)

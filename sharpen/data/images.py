@@ -52,6 +52,30 @@ def verify(image: Image) -> None:
         _upright_rgb(picture)
 
 
+def look_over(image: Image) -> None:
+    """Raise TaskError where a header refuses a picture or its bytes end early; decodes only what has no end mark.
+
+    A thousand times cheaper than `verify` on large pictures, and blind to damage inside that no checksum covers.
+    """
+    with _opened(image) as picture:
+        data = image.read()
+        if picture.format == "PNG":
+            picture.verify()  # the checksum of every chunk
+        elif picture.format == "JPEG":
+            _require_end(b"\xff\xd9" in data[-64:])
+        elif picture.format == "GIF":
+            _require_end(data.rstrip(b"\0").endswith(b";"))
+        elif picture.format == "WEBP":
+            _require_end(len(data) >= 8 + int.from_bytes(data[4:8], "little"))
+        else:
+            _upright_rgb(picture)
+
+
+def _require_end(there: bool) -> None:
+    if not there:
+        raise OSError("its end is missing")
+
+
 @contextmanager
 def _opened(image: Image) -> Generator[Picture]:
     """Open within the limits; whatever goes wrong inside the block is this image's TaskError."""
@@ -85,7 +109,7 @@ def _bytes(image: Image) -> bytes:
         data = image.read()
     except OSError as error:
         raise _refusal(image, f"cannot be read ({_line(error)}); restore it or leave it out") from error
-    if isinstance(image.source, Path) and hashlib.sha256(data).hexdigest() != image.sha256:
+    if not isinstance(image.source, bytes) and hashlib.sha256(data).hexdigest() != image.sha256:
         raise _refusal(image, "has changed since it was loaded; restore it or load the tasks again")
     return data
 

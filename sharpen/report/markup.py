@@ -10,7 +10,6 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
-from pathlib import Path
 
 from ..data.images import MAX_PIXELS
 from ..types import Image
@@ -71,7 +70,7 @@ def picture(image: Image, alt: str) -> Html:
         data = image.read()
     except OSError:
         return refusal("the file cannot be read")
-    if isinstance(image.source, Path) and sha256(data).hexdigest() != image.sha256:
+    if not isinstance(image.source, bytes) and sha256(data).hexdigest() != image.sha256:
         return refusal("the file has changed since it was loaded")
     mime = sniff(data)
     if mime is None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image as pil
 
-from sharpen.data.images import decode, verify
+from sharpen.data.images import decode, look_over, verify
 from sharpen.errors import TaskError
 from sharpen.types import Image
 
@@ -111,6 +111,21 @@ def test_max_side(size: tuple[int, int], limit: int, want: tuple[int, int]) -> N
     assert decode(encoded(pil.new("RGB", size, RED)), max_side=limit).size == want
 
 
+@pytest.mark.parametrize("size", [(1, 1), (20_000, 1), (1, 20_000), (20_000, 100)])
+def test_the_smallest_and_the_longest_pictures(size: tuple[int, int]) -> None:
+    image = encoded(pil.new("RGB", size, RED))
+    verify(image)
+    look_over(image)
+    assert decode(image).size == size
+    assert max(decode(image, max_side=64).size) == min(64, max(size))
+    assert min(decode(image, max_side=64).size) >= 1
+
+
+def test_a_picture_of_20_000_pixels_a_side_is_refused() -> None:
+    with pytest.raises(TaskError, match="larger than 100 million pixels"):
+        look_over(Image.of(png_header(20_000, 20_000)))
+
+
 def test_max_side_of_nothing_is_a_bug() -> None:
     with pytest.raises(ValueError, match="max_side is 0"):
         decode(encoded(pil.new("RGB", (2, 2))), max_side=0)
@@ -118,7 +133,7 @@ def test_max_side_of_nothing_is_a_bug() -> None:
 
 @pytest.mark.parametrize("side", [10_001, 60_000])  # above our limit, and above Pillow's own
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("act", [decode, verify])
+@pytest.mark.parametrize("act", [decode, verify, look_over])
 def test_a_bomb_is_refused_by_its_header(act: Any, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import ImageFile
 

@@ -128,7 +128,8 @@ def test_answers_are_text(folder: Path, answer: object, text: str) -> None:
         ({"image": "images"}, "image 'images' is not a file in "),
         ({"image": "a\0b"}, "cannot be opened"),
         ({"image": "x" * 5000}, "cannot be opened (OSError"),
-        ({"image": "https://example.org/a.png"}, "is remote; download it"),
+        ({"image": "https://example.org/a.png"}, "is a link; put the picture beside"),
+        ({"image": "file:///etc/hostname"}, "is a link"),
         ({"image": "data:image/png;base64,@@"}, "is not base64"),
         ({"image": "data:text/html,hello"}, "is not data:image/...;base64"),
         ({"image": "data:image/png;base64,AAAA"}, "header is broken; convert it"),
@@ -333,7 +334,7 @@ def test_files_that_are_none(folder: Path) -> None:
     for spec, why in [
         ("none.jsonl", r"none\.jsonl' does not exist; give a .*\.parquet.*shapes:N"),
         ("t.txt", r"unknown suffix '\.txt'; give a \.jsonl"),
-        ("d.jsonl", "is no file"),
+        ("d.jsonl", "holds no metadata.jsonl"),
         ("x" * 5000 + ".json", "does not exist"),
     ]:
         with pytest.raises(TaskError, match=why):
