@@ -64,6 +64,8 @@ class RunOptions(Common):
     rounds: int = 3
     test: str = ""
     """Unseen tasks to measure on; empty takes the world's test split, or holds out a tenth of a file's tasks."""
+    drop_contaminated: bool = False
+    """Leave out tasks to learn from that are measured on, too; without it they are only named."""
     train: Train = field(default_factory=Train)
 
 
@@ -216,7 +218,7 @@ def improve_command(arguments: Sequence[str]) -> None:
         settings=options.train,
         seed=options.seed,
         samples=options.eval_samples,
-        manifest=setup.manifest(["run", *arguments], options, model, [*data.tasks, *data.test]),
+        manifest=setup.manifest(["run", *arguments], options, model, [*data.tasks, *data.test], data.contaminated),
     )
     head = {"method": names[0], "model": options.model, "tasks": options.tasks, "seed": options.seed}
     emit({**head, **done.as_dict()}, options.json)
@@ -230,7 +232,8 @@ def found_by(options: RunOptions) -> Data:
 
     bad = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
     with setup.refused_rows_in(options.out):
-        return setup.train_and_test(options.tasks, options.test, options.rounds, *bad)
+        data = setup.train_and_test(options.tasks, options.test, options.rounds, *bad)
+        return setup.apart(data, options.drop_contaminated)
 
 
 def eval_command(arguments: Sequence[str]) -> None:

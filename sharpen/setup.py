@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -25,6 +25,7 @@ from .progress import say
 from .types import Task, digest
 
 if TYPE_CHECKING:
+    from .data.contamination import Overlap
     from .models.hf import HF
 
 UNSEEN = 200  # tasks to measure on where none are named: ours
@@ -60,6 +61,8 @@ class Data:
     tasks: list[Task]
     test: list[Task]
     left_out: list[tuple[str, str]]
+    contaminated: list[Overlap] = field(default_factory=list["Overlap"])
+    """Tasks to learn from that the unseen ones repeat, and that were not dropped."""
 
 
 def labelled(
@@ -178,7 +181,34 @@ def train_and_test(
     return Data(rest, held_out, found.skipped)
 
 
-def manifest(arguments: Sequence[str], options: Any, model: HF, tasks: Sequence[Task]) -> dict[str, object]:
+def apart(data: Data, drop: bool = False) -> Data:
+    """Say which tasks to learn from the unseen ones repeat, and with `drop` leave them out.
+
+    Raises TaskError where nothing else would be left.
+    """
+    from .data.contamination import overlaps
+
+    found = overlaps(data.tasks, data.test)
+    for overlap in found[:SHOWN]:
+        say(f"  task {word(overlap.train)} {word(overlap.reason)}")
+    if not found:
+        return data
+    more = f", {len(found) - SHOWN} of them not named here" if len(found) > SHOWN else ""
+    say(f"  {len(found)} of {len(data.tasks)} tasks to learn from are measured on, too{more};")
+    if not drop:
+        say("  accuracy on them is no accuracy on unseen tasks; leave them out with --drop-contaminated")
+        return replace(data, contaminated=found)
+    say("  they are left out")
+    names = {overlap.train for overlap in found}
+    rest = [t for t in data.tasks if t.id not in names]
+    if not rest:
+        raise TaskError(f"all {len(found)} tasks to learn from are measured on, too; name others by --tasks or --test")
+    return replace(data, tasks=rest, left_out=[*data.left_out, *((o.train, o.reason) for o in found)])
+
+
+def manifest(
+    arguments: Sequence[str], options: Any, model: HF, tasks: Sequence[Task], contaminated: Sequence[Overlap] = ()
+) -> dict[str, object]:
     """Return what a run is made of: versions, hashes, settings, command, revision."""
     method, grader = getattr(options, "method", None), getattr(options, "grader", None) or Grader()
     specs = {str(spec) for name in ("tasks", "test") if (spec := getattr(options, name, ""))}
@@ -190,6 +220,7 @@ def manifest(arguments: Sequence[str], options: Any, model: HF, tasks: Sequence[
         "model_settings": model.describe(),
         "tasks": digest([t.fingerprint for t in tasks]),
         "task_files": {spec: file_hash(Path(spec)) for spec in sorted(specs) if Path(spec).is_file()},
+        "contaminated": [asdict(overlap) for overlap in contaminated],
         "grader": grader.name,
         "python": sys.version.split()[0],
         "packages": {name: version(name) for name in PACKAGES},

@@ -43,23 +43,12 @@ class Loaded:
 def load(spec: str | Path, *, split: str = "train", seed: int = 0, max_bad: float = 0.0, format: str = "") -> Loaded:
     """Load tasks from `shapes:N` or `digits:N`, or from a file, a folder, a URL or a dataset of the hub.
 
-<<<<<<< HEAD
-
-def load(spec: str | Path, *, split: str = "train", seed: int = 0, max_bad: float = 0.0) -> Loaded:
-    """Load tasks from `shapes:N` or `digits:N`, or from a .jsonl, .json, .csv, .tsv or .parquet file.
-
-    A world makes N tasks of its `split` from `seed`; a file ignores both. Rows: `question` (or `problem`,
-    `query`); optional `id` (else file name and row number), `answer` (or `solution`, `gold`; text or
-    number, none is unlabelled), `image` or `images` (a path inside the file's folder, a base64 data URI,
-    bytes, or {"bytes", "path"}; one or a list), `choices`, `system`, `meta`; other columns join `meta`,
-    where `solution` or `rationale` is a seed trace.
-=======
     A world makes N tasks of its `split` from `seed`; a file ignores both, a dataset the seed. What a row means
     is recognised by its shape, or is what `format` names: one of the files in `formats/`. In a plain row:
     `question` (or `problem`, `query`); optional `id` (else file name and row number), `answer` (or `solution`,
     `gold`; text or number, none is unlabelled), `image` or `images` (a path inside the file's folder, a base64
-    data URI, bytes, or {"bytes", "path"}; one or a list), `choices`, `system`, `meta`; other columns join `meta`.
->>>>>>> 6390f32 (Rows of eight formats from files, folders, datasets and URLs; Parquet pictures stay in the file)
+    data URI, bytes, or {"bytes", "path"}; one or a list), `choices`, `system`, `meta`; other columns join `meta`,
+    where `solution` or `rationale` is a seed trace.
     `<image>` in a question marks a place when there are as many as images; without images it is text.
     Raises TaskError where no task can be loaded, or where the share of rows that cannot be used exceeds
     `max_bad`.
@@ -166,9 +155,10 @@ class _Reader:
     def read_as(self) -> str:
         """Say what the rows were taken for."""
         told = [f"{kind}: {', '.join(keys)}" for kind, keys in self._columns.items() if keys and kind != "read"]
-        if self._inspector.looked_over:
+        looks = self._inspector
+        if looks.looked_over:
             told.append(
-                f"pictures: {self._inspector.decoded} decoded, {self._inspector.looked_over} more by header, size, end and checksums"
+                f"pictures: {looks.decoded} decoded, {looks.looked_over} more by header, size, end and checksums"
             )
         return "; ".join([f"{self._form.title} rows: {', '.join(self._columns['read'])}", *told])
 
