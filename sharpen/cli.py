@@ -141,6 +141,7 @@ def run(arguments: Sequence[str]) -> int:
         "check": folder.check_command,
         "regrade": folder.regrade_command,
         "audit": folder.audit_command,
+        "export": folder.export_command,
         "list": list_command,
     }
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -170,6 +171,7 @@ USAGE = """sharpen COMMAND …: make a vision-language model reason better from 
   check DIR             is a run folder whole: references, images, seals, keys, counts
   regrade DIR           new verdicts on all recorded attempts by other grader settings
   audit DIR             a sheet of verdicts for a person to check
+  export DIR --to T     examples and tasks as rows for other trainers
   list                  methods, probes and worlds
 
 `sharpen COMMAND --help` names every option."""

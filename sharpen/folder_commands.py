@@ -1,4 +1,4 @@
-"""The commands that look at a run folder: `show`, `check`, `regrade` and `audit`."""
+"""The commands that look at a run folder: `show`, `check`, `regrade`, `audit` and `export`."""
 
 from __future__ import annotations
 
@@ -60,6 +60,20 @@ class AuditOptions:
     """Rows of the sheet."""
     out: Path = Path("audit.csv")
     seed: int = 0
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write a round's examples and tasks as files that another trainer reads."""
+
+    folder: tyro.conf.Positional[Path]
+    to: str
+    """easyr1, llamafactory, openai, parquet, swift, trl or verl."""
+    out: Path | None = None
+    """A new folder; by default `export-NAME` in the run's folder."""
+    round: int | None = None
+    """Which round's; by default the last one with examples."""
     json: bool = False
 
 
@@ -185,6 +199,25 @@ def audit_command(arguments: Sequence[str]) -> None:
             print(f"{sort}: {drawn.there[sort]}, {len(drawn.chosen[sort])} in {options.out}")
         if drawn.left_out:
             print(f"left out: {drawn.left_out} with verdicts only on a gold answer that their task has no more")
+
+
+def export_command(arguments: Sequence[str]) -> None:
+    """`sharpen export DIR --to NAME`."""
+    from .data.export import export, find
+
+    options: ExportOptions = parse(ExportOptions, "export", arguments)
+    target = find(options.to)
+    out = options.out or options.folder / f"export-{options.to}"
+    with opened(options.folder) as store:
+        done = export(store, target, out, options.round)
+    emit({"folder": str(options.folder), "to": options.to, "out": str(out), **asdict(done)}, options.json)
+    if not options.json:
+        for file, count in done.rows.items():
+            print(f"{out / file}: {count:,} rows")
+        for what, count in (*done.left_out.items(), *done.notes.items()):
+            print(f"{'left out: ' if what in done.left_out else ''}{count:,} {what}")
+        if done.advice:
+            print(f"{target.title}: {done.advice}")
 
 
 def opened(folder: Path, write: bool = False) -> Store:

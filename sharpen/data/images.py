@@ -52,6 +52,12 @@ def verify(image: Image) -> None:
         _upright_rgb(picture)
 
 
+def file_type(image: Image) -> str:
+    """Return what a picture is encoded as, such as "png": its file's suffix and the end of its media type."""
+    with _opened(image) as picture:
+        return (picture.format or "png").lower()
+
+
 def look_over(image: Image) -> None:
     """Raise TaskError where a header refuses a picture or its bytes end early; decodes only what has no end mark.
 
