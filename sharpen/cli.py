@@ -34,7 +34,7 @@ class Common:
     model: str = "tiny"
     """`tiny`, a folder or a hub id."""
     tasks: str = "digits:200"
-    """`shapes:N`, `digits:N`, or a file, a folder, a URL or `hub:OWNER/NAME` with rows."""
+    """`shapes:N`, `digits:N`, a benchmark, or a file, a folder, a URL or `hub:OWNER/NAME` with rows."""
     format: str = ""
     """How rows are read: a file's name in `sharpen/data/formats`; empty recognises it by their shape."""
     seed: int = 0
@@ -97,7 +97,7 @@ class DemoOptions:
 
 @dataclass(frozen=True)
 class ListOptions:
-    """List methods, probes and worlds."""
+    """List methods, probes, worlds and benchmarks."""
 
     json: bool = False
 
@@ -172,7 +172,7 @@ USAGE = """sharpen COMMAND …: make a vision-language model reason better from 
   regrade DIR           new verdicts on all recorded attempts by other grader settings
   audit DIR             a sheet of verdicts for a person to check
   export DIR --to T     examples and tasks as rows for other trainers
-  list                  methods, probes and worlds
+  list                  methods, probes, worlds and benchmarks
 
 `sharpen COMMAND --help` names every option."""
 
@@ -205,7 +205,7 @@ def improve_command(arguments: Sequence[str]) -> None:
     settings = ("method", tyro.conf.OmitArgPrefixes[kind], field(default_factory=kind))
     both = make_dataclass("Options", [settings], bases=(RunOptions,), frozen=True)
     both.__doc__ = RunOptions.__doc__
-    options = parse(both, f"run {names[0]}", rest)
+    options = setup.graded(parse(both, f"run {names[0]}", rest))
     data = found_by(options)
     model = setup.model(options.model)
     done = improve(
@@ -246,7 +246,7 @@ def eval_command(arguments: Sequence[str]) -> None:
     from .run import Run
     from .store import Store
 
-    options: EvalOptions = parse(EvalOptions, "eval", arguments)
+    options: EvalOptions = setup.graded(parse(EvalOptions, "eval", arguments))
     bad = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
     with setup.refused_rows_in(options.out):
         data = setup.labelled(options.tasks, options.split, *bad)
@@ -302,7 +302,7 @@ def demo_command(arguments: Sequence[str]) -> None:
 
 def list_command(arguments: Sequence[str]) -> None:
     """`sharpen list`."""
-    from . import methods, probes, worlds
+    from . import benchmarks, methods, probes, worlds
 
     options: ListOptions = parse(ListOptions, "list", arguments)
     found = {
@@ -310,13 +310,17 @@ def list_command(arguments: Sequence[str]) -> None:
         "probes": {name: probes.summary(name) for name in probes.names()},
     }
     if options.json:
-        emit({**found, "worlds": list(worlds.NAMES)}, True)
+        emit({**found, "worlds": list(worlds.NAMES), "benchmarks": benchmarks.names()}, True)
         return
     for kind, some in found.items():
         print(kind)
         for name, line in some.items():
             print(f"  {name:{max(map(len, some))}} {line}")
     print(f"worlds\n  {', '.join(worlds.NAMES)}")
+    print("benchmarks")
+    for name in benchmarks.names():
+        known = benchmarks.find(name)
+        print(f"  {name:14} {known.title}: {known.hub}, {known.split}; {known.metric}")
 
 
 def leading_names(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

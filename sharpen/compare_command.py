@@ -87,11 +87,11 @@ def shared_of(arguments: Sequence[str]) -> tuple[CompareOptions, Shared]:
     words, rest = arguments[:at], arguments[at:]
     if not words and not {"-h", "--help"} & set(rest):
         raise UserError(f"sharpen compare takes methods by name; choose from: {', '.join(methods.names())}")
-    options: CompareOptions = parse(CompareOptions, "compare METHOD …", rest)
+    options: CompareOptions = setup.graded(parse(CompareOptions, "compare METHOD …", rest))
     chosen = variants(words, options.grid)
     data = found_by(options)
     model = setup.model(options.model)
-    manifest = setup.manifest(["compare", *arguments], options, model, [*data.tasks, *data.test])
+    manifest = setup.manifest(["compare", *arguments], options, model, [*data.tasks, *data.test], data.contaminated)
     settings: dict[str, object] = manifest["settings"]  # type: ignore[assignment]  # options are a dataclass
     manifest["settings"] = {name: value for name, value in settings.items() if name not in OWN}
     sizes = (options.rounds, options.out, options.eval_samples)

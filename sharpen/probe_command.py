@@ -30,10 +30,11 @@ def probe_command(arguments: Sequence[str]) -> None:
         print(f"sharpen probe NAME …; NAME is one of: {', '.join(probes.names())}\n`sharpen list` tells them apart.")
     elif len(names) != 1:
         raise UserError(f"sharpen probe takes one probe, not {len(names)}; choose one of: {', '.join(probes.names())}")
-    options: ProbeOptions = parse(ProbeOptions, "probe NAME", rest)
+    options: ProbeOptions = setup.graded(parse(ProbeOptions, "probe NAME", rest))
     (name,) = names
     measure = probes.find(name)
-    data = setup.labelled(options.tasks, options.split, options.max_bad, options.grader, options.allow_bad_gold)
+    bad = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
+    data = setup.labelled(options.tasks, options.split, *bad)
     model = setup.model(options.model)
     with Store(options.out) as store:
         if store.manifest().get("method") or store.rounds():

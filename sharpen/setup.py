@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from . import benchmarks
 from .answers import Grader, Verdict
 from .data.load import WORLDS, Loaded, load
 from .errors import TaskError, UserError
@@ -157,17 +158,16 @@ def train_and_test(
 ) -> Data:
     """Return the tasks to learn from and the unseen ones to measure on.
 
-    Without `test`, a world gives its test split; of any other tasks a tenth is held out, by a hash
+    Without `test`, a world or a benchmark gives its own; of any other tasks a tenth is held out, by a hash
     of their ids so that it is the same tenth each time.
     """
     if rounds < 1:
         raise UserError(f"--rounds {rounds} is no work; give 1 or more")
     found = labelled(spec, "train", max_bad, grader, allow_bad_gold, format)
     tasks = found.tasks
-    world = spec.split(":")[0] if spec.split(":")[0] in WORLDS else ""
-    if test or world:
+    if own := test or own_test(spec):
         try:
-            unseen = labelled(test or f"{world}:{UNSEEN}", "test", max_bad, grader, allow_bad_gold, format)
+            unseen = labelled(own, "test", max_bad, grader, allow_bad_gold, format)
         except TaskError as error:  # no run will come to hold those of the other file
             raise TaskError(str(error), [*found.skipped, *error.rows]) from error
         return Data(tasks, unseen.tasks, [*found.skipped, *unseen.skipped])
@@ -179,6 +179,31 @@ def train_and_test(
     if not rest:
         raise TaskError(f"all {len(tasks)} tasks of {spec} would be held out to measure on; name others by --test")
     return Data(rest, held_out, found.skipped)
+
+
+def own_test(spec: str) -> str:
+    """Return what a world or a benchmark on the hub is measured on; empty for tasks that have no test of their own."""
+    name = spec.partition(":")[0]
+    if name in WORLDS:
+        return f"{name}:{UNSEEN}"
+    return spec if spec in benchmarks.names() else ""
+
+
+def graded(options: Any) -> Any:
+    """Return options with the grader of the benchmark that they name, unless they set one.
+
+    Raises UserError where two benchmarks are named whose graders differ.
+    """
+    specs = [spec for name in ("tasks", "test") if (spec := getattr(options, name, ""))]
+    known = [found[0] for spec in specs if (found := benchmarks.named(spec)) is not None]
+    graders = {b.grader.name: b.grader for b in known if b.grader != Grader()}
+    if options.grader != Grader() or not graders:
+        return options
+    if len(graders) > 1:
+        raise UserError(f"{', '.join(b.title for b in known)} are graded differently; set --grader for both")
+    grader = next(iter(graders.values()))
+    say(f"  graded by {grader.name}, as {', '.join(b.title for b in known)} asks")
+    return replace(options, grader=grader)
 
 
 def apart(data: Data, drop: bool = False) -> Data:

@@ -19,6 +19,10 @@ class BadRow(Exception):
     """This row cannot be used; the message is the reason."""
 
 
+class Elsewhere(Exception):
+    """This row belongs to a part of its data set that is not asked for; the message names that part."""
+
+
 @dataclass(frozen=True)
 class Fields:
     """A row's values by their meaning, not checked yet.

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -19,11 +21,11 @@ from typing import cast, get_args
 from ..errors import TaskError
 from ..progress import LINE_EVERY_S, say
 from ..types import Task
-from .fields import BadRow, Row, line, scalar
+from .fields import BadRow, Elsewhere, Row, line, scalar
 from .formats import Format, find, recognise
 from .pictures import Home, Inspector
 from .rows import holds_bytes, task_of
-from .sources import Named, source
+from .sources import Named, Source, source
 from .tables import BATCH
 
 WORLDS = ("shapes", "digits")
@@ -41,9 +43,9 @@ class Loaded:
 
 
 def load(spec: str | Path, *, split: str = "train", seed: int = 0, max_bad: float = 0.0, format: str = "") -> Loaded:
-    """Load tasks from `shapes:N` or `digits:N`, or from a file, a folder, a URL or a dataset of the hub.
+    """Load tasks from a world, a benchmark, a file, a folder, a URL or a dataset of the hub: `docs/data.md`.
 
-    A world makes N tasks of its `split` from `seed`; a file ignores both, a dataset the seed. What a row means
+    `shapes:N` makes N tasks of its `split` from `seed`; a file ignores both, a dataset the seed. What a row means
     is recognised by its shape, or is what `format` names: one of the files in `formats/`. In a plain row:
     `question` (or `problem`, `query`); optional `id` (else file name and row number), `answer` (or `solution`,
     `gold`; text or number, none is unlabelled), `image` or `images` (a path inside the file's folder, a base64
@@ -58,8 +60,7 @@ def load(spec: str | Path, *, split: str = "train", seed: int = 0, max_bad: floa
     name, colon, count = str(spec).partition(":")
     if colon and name in WORLDS:
         return Loaded(_from_world(name, count, split, seed), [])
-    chosen = find(format) if format else None
-    found = source(str(spec), split)
+    found, chosen = _source(str(spec), split, format)
     rows = _safely(found.name, found.rows)
     head = list(islice(rows, LOOKED_AT))
     form = chosen or recognise([row for _, _, row in head if not isinstance(row, str)])
@@ -91,6 +92,18 @@ def _from_world(name: str, count: str, split: str, seed: int) -> list[Task]:
     return list(worlds.world(name).tasks(cast("worlds.Split", split), int(count), seed))
 
 
+def _source(spec: str, split: str, format: str) -> tuple[Source, Format | None]:
+    """Return the rows that a spec names, and their format where that is named too: a benchmark brings its own."""
+    from .. import benchmarks  # late: it is above the loader, and knows every benchmark
+
+    known = benchmarks.named(spec) if not os.path.exists(spec) else None
+    if known is None:
+        return source(spec, split), find(format) if format else None
+    benchmark, file = known
+    parts = [source(part, split) for part in ([file] if file else benchmark.specs(split))]
+    return Source(spec, chain.from_iterable(part.rows for part in parts), parts[0].home), benchmark
+
+
 def _safely(name: str, rows: Iterable[Named]) -> Iterator[Named]:
     """Pass rows through; whatever the file's reader raises is this file's TaskError."""
     try:
@@ -115,12 +128,13 @@ class _Reader:
         self._form, self._home = form, home
         self._seen: dict[str, int] = {}
         self._inspector = Inspector()
+        self._elsewhere: Counter[str] = Counter()
         self._columns: dict[str, dict[str, None]] = {"read": {}, "in meta": {}, "not kept, being pictures": {}}
         self._said = time.monotonic()
 
     def take(self, batch: list[Named]) -> None:
         """Read a batch of rows."""
-        self.rows += len(batch)
+        self.rows += len(batch)  # less those that are not asked for
         tasks = [task for named in batch if (task := self._task(*named)) is not None]
         broken = self._inspector.broken([image for task in tasks for image in task.images])
         for task in tasks:
@@ -144,7 +158,10 @@ class _Reader:
             return task_of(row, fields, name, self._home)
         except BadRow as bad:
             self.skipped.append((name, str(bad)))
-            return None
+        except Elsewhere as other:
+            self.rows -= 1
+            self._elsewhere[str(other)] += 1
+        return None
 
     def report(self, name: str, number: int) -> None:
         """Say now and then how far it is."""
@@ -155,6 +172,7 @@ class _Reader:
     def read_as(self) -> str:
         """Say what the rows were taken for."""
         told = [f"{kind}: {', '.join(keys)}" for kind, keys in self._columns.items() if keys and kind != "read"]
+        told += [f"{count} {what} not asked for" for what, count in self._elsewhere.items()]
         looks = self._inspector
         if looks.looked_over:
             told.append(

@@ -22,9 +22,10 @@ def task_of(row: Row, fields: Fields, name: str, home: Home) -> Task:
     if not question.strip():
         raise BadRow(f"{fields.question_key!r} is empty")
     choices = _choices(fields.choices)
-    if any(choice not in question for choice in choices):
+    letters = tuple(chr(ord("A") + i) for i in range(len(choices)))
+    if choices != letters and any(choice not in question for choice in choices):
         # Graded against, so shown; a question that spells them out already keeps its own wording.
-        question += "\n" + "\n".join(f"{chr(ord('A') + i)}. {choice}" for i, choice in enumerate(choices))
+        question += "\n" + "\n".join(f"{letter}. {choice}" for letter, choice in zip(letters, choices, strict=True))
     return Task(
         id=name,
         question=question,

@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from ...errors import TaskError
 from ..fields import Fields, Row
@@ -18,8 +18,10 @@ from ..fields import Fields, Row
 class Format(Protocol):
     """One shape of rows; an instance reads one file, so that it may remember earlier rows of it."""
 
-    title: ClassVar[str]
-    """What its users call it."""
+    @property
+    def title(self) -> str:
+        """What its users call it."""
+        ...
 
     def fits(self, row: Row) -> bool:
         """Whether a row has this shape; no row has that of two formats, where `plain` is the last to be asked."""
