@@ -169,6 +169,7 @@ USAGE = """sharpen COMMAND …: make a vision-language model reason better from 
   probe NAME            what a model does beside being right: does it look, and where does it
   show DIR              what a run folder holds; with --task ID one task with all its attempts
   check DIR             is a run folder whole: references, images, seals, keys, counts
+  check TASKS           before a run: rows, prompts as they are shown, what it will take: --model M
   regrade DIR           new verdicts on all recorded attempts by other grader settings
   audit DIR             a sheet of verdicts for a person to check
   export DIR --to T     examples and tasks as rows for other trainers

@@ -141,7 +141,11 @@ def show_one(store: Store, task: str, as_json: bool) -> None:
 
 
 def check_command(arguments: Sequence[str]) -> int:
-    """`sharpen check DIR`."""
+    """`sharpen check DIR`, or `sharpen check TASKS` for what is about to be run."""
+    from .preflight_command import names_tasks, preflight_command
+
+    if names_tasks(arguments):
+        return preflight_command(arguments)
     options: CheckOptions = parse(CheckOptions, "check", arguments)
     return check_folder(options.folder, options.json)
 

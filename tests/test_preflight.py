@@ -1,0 +1,156 @@
+"""The preflight says what the tasks are, how they are shown, what cannot be used, and what a run would take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import PIXEL, Wrapped, make_task
+
+from sharpen.cli import run
+from sharpen.models.model import IMAGE, QUESTION, SYSTEM, Prompt, Write, Written
+from sharpen.preflight import ROW_BYTES, Plan, Tried, lines, planned, preflight
+from sharpen.preflight_command import names_tasks
+from sharpen.types import Part, Task
+
+
+class Neural(Wrapped):
+    """A model of no network whose prompts and attempts are counted by hand."""
+
+    name, neural, context, max_tokens = "counted", False, 100, 20
+
+    def prompt(self, task: Task) -> Prompt:
+        spans = bytes([SYSTEM] * 2 + [IMAGE] * 4 * len(task.images) + [QUESTION] * len(task.question))
+        return Prompt(task, tuple(range(len(spans))), spans)
+
+    def write(self, requests: Sequence[Write]) -> Iterator[Written]:
+        for i, request in enumerate(requests):
+            for attempt in request.attempts:
+                yield Written(i, attempt, Part(tuple(range(10)), "x"), "length" if attempt else "stop")
+
+
+TASKS = [
+    make_task("a", question="x" * 10),
+    make_task("b", question="x" * 20, images=2),
+    make_task("c", question="x" * 90, images=0),
+]
+PLAN = Plan(rounds=2, samples=10, resamples=3, measured=5, eval_samples=8, trained_bytes=1_000_000)
+
+
+def test_counts_of_tasks_and_tokens() -> None:
+    found = preflight(Neural(None), TASKS, PLAN)
+    assert (found.tasks, found.kinds, found.images) == (3, {"no kind": 3}, {0: 1, 1: 1, 2: 1})
+    assert found.prompt is not None
+    assert (found.prompt.least, found.prompt.median, found.prompt.most, found.prompt.where) == (16, 30, 92, "c")
+    assert found.image is not None
+    assert (found.image.least, found.image.most, found.image.where) == (4, 8, "b")
+    assert found.too_long == 1  # 92 + 20 > 100
+    assert (found.tried, found.planned, found.canary) == (None, None, None)
+    assert [p.task.id for p in found.examples] == ["a", "b", "c"]
+
+
+def test_the_plan_is_worked_out_from_what_was_tried() -> None:
+    tried = Tried(attempts=64, mean_tokens=50.0, tokens_per_second=1000.0, bytes_per_attempt=700.0, unfinished=0)
+    found = planned(TASKS, PLAN, tried)
+    # A round: 3 x 10 first attempts and at most 3 continuations of each; measured three times on 5 tasks x 10.
+    assert found.prefix_attempts == 2 * 90
+    assert found.attempts == 2 * (30 + 90) + 3 * 5 * 10 == 390
+    assert found.tokens == 390 * 50
+    assert found.hours == pytest.approx(390 * 50 / 1000 / 3600)
+    # The tasks share one picture, which is kept once.
+    assert found.gigabytes == pytest.approx((390 * 700 + len(PIXEL) + 2 * 1_000_000) / 1e9)
+
+
+def test_what_was_tried_is_counted() -> None:
+    model = Neural(None)
+    from sharpen.preflight import attempt
+
+    tried = attempt(model, [model.prompt(task) for task in TASKS])
+    assert tried is not None
+    assert (tried.attempts, tried.mean_tokens, tried.unfinished) == (16, 10.0, 14)  # the third prompt leaves no room
+    assert tried.bytes_per_attempt > ROW_BYTES
+    assert attempt(model, [model.prompt(TASKS[2])]) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tasks"),
+    [
+        (["digits:30"], True),
+        (["chartqa"], True),
+        (["hub:me/geo"], True),
+        (["https://example.org/t.jsonl"], True),
+        (["--json", "t.jsonl"], True),
+        (["rows"], False),
+        (["rows", "--model", "tiny"], True),
+        (["run", "--model", "tiny"], False),
+        (["runs/none"], False),
+        ([], False),
+    ],
+)
+def test_check_knows_tasks_from_a_run(
+    arguments: list[str], tasks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.jsonl").touch()
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "ledger.db").touch()
+    assert names_tasks(arguments) is tasks
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "image 'none.png' is not a file": {"image": "none.png"},
+    "cannot be decoded": {"image": "broken.png"},
+    "larger than 100 million pixels": {"image": "bomb.png"},
+    "lies outside the task file's folder": {"image": "../secret.png"},
+    "is a link": {"image": "file:///etc/hostname"},
+    "2 <image> for 1 images": {"image": "a.png", "question": "<image><image>"},
+    "'question' is empty": {"question": " "},
+    "has the id of row": {"id": "good-0"},
+    "fails its grader": {"answer": "7, 8 or 9 and (((", "choices": ["1", "2"], "question": "1 or 2?"},
+}
+
+
+def test_a_file_with_one_bad_row_of_every_kind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import struct
+    import zlib
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(PIXEL)
+    (folder / "broken.png").write_bytes(PIXEL[:45])
+    (folder / "bomb.png").write_bytes(
+        PIXEL[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)) + chunk(b"IEND", b"")
+    )
+    rows = [{"id": f"good-{i}", "question": "what is it?", "image": "a.png", "answer": "7"} for i in range(20)]
+    rows += [{"id": f"bad-{i}", "question": "what?", "answer": "7", **row} for i, row in enumerate(BAD.values())]
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n")
+    command = ["check", "data/t.jsonl", "--model", "tiny", "--json"]
+    assert run(command) == 2
+    assert "9 of 30 rows cannot be used" in capsys.readouterr().err
+    assert run([*command, "--max-bad", "0.4", "--allow-bad-gold"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["tasks"] == 20
+    reasons = [row["reason"] for row in said["left_out"]]
+    assert len(reasons) == len(BAD) + 1
+    for why in [*BAD, "is not JSON"]:
+        assert sum(why in reason for reason in reasons) == 1, why
+    assert said["planned"]["attempts"] == 3 * 20 * 10 * 4 + 4 * 200 * 10
+    page = (tmp_path / "preflight.html").read_text()
+    assert page.count("<article>") == 3
+    assert "image tokens⟩" in page
+    assert 'class="t s2"' in page
+
+
+def test_lines_say_unknown_as_none() -> None:
+    found = preflight(Neural(None), [make_task("a", images=0)], PLAN)
+    assert "of them images: none" in lines(found)
