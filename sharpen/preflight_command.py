@@ -16,6 +16,7 @@ from .cli import emit, parse
 from .data.load import WORLDS
 from .data.remote import URL
 from .data.sources import HUB
+from .data.tables import READERS
 from .errors import require
 from .progress import say
 
@@ -58,7 +59,8 @@ def names_tasks(arguments: Sequence[str]) -> bool:
     if (Path(first[:255]) / "ledger.db").is_file():
         return False
     known = first.partition(":")[0] in (*WORLDS, *benchmarks.names()) or first.startswith(HUB) or URL.match(first)
-    return bool(known) or "--model" in arguments or Path(first[:255]).is_file()
+    rows = Path(first[:255]).suffix.lower() in READERS or Path(first[:255]).is_file()
+    return bool(known) or rows or "--model" in arguments
 
 
 def preflight_command(arguments: Sequence[str]) -> int:

@@ -83,6 +83,8 @@ def test_what_was_tried_is_counted() -> None:
         (["hub:me/geo"], True),
         (["https://example.org/t.jsonl"], True),
         (["--json", "t.jsonl"], True),
+        (["none.parquet"], True),
+        (["notes"], True),
         (["rows"], False),
         (["rows", "--model", "tiny"], True),
         (["run", "--model", "tiny"], False),
@@ -95,6 +97,7 @@ def test_check_knows_tasks_from_a_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.jsonl").touch()
+    (tmp_path / "notes").touch()
     (tmp_path / "rows").mkdir()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "ledger.db").touch()

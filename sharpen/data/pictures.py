@@ -126,8 +126,9 @@ class Inspector:
 
 
 def _refusal(act: Callable[[Image], None], picture: Image) -> str | None:
+    source = picture.source
     try:
-        act(picture)
+        act(Image(picture.sha256, source()) if isinstance(source, Cell) else picture)  # just hashed: not again
     except TaskError as error:
         return str(error)
     return None
