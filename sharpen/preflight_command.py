@@ -59,8 +59,7 @@ def names_tasks(arguments: Sequence[str]) -> bool:
     if (Path(first[:255]) / "ledger.db").is_file():
         return False
     known = first.partition(":")[0] in (*WORLDS, *benchmarks.names()) or first.startswith(HUB) or URL.match(first)
-    rows = Path(first[:255]).suffix.lower() in READERS or Path(first[:255]).is_file()
-    return bool(known) or rows or "--model" in arguments
+    return bool(known) or Path(first[:255]).suffix.lower() in READERS or "--model" in arguments
 
 
 def preflight_command(arguments: Sequence[str]) -> int:

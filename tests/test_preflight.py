@@ -84,7 +84,7 @@ def test_what_was_tried_is_counted() -> None:
         (["https://example.org/t.jsonl"], True),
         (["--json", "t.jsonl"], True),
         (["none.parquet"], True),
-        (["notes"], True),
+        (["notes"], False),
         (["rows"], False),
         (["rows", "--model", "tiny"], True),
         (["run", "--model", "tiny"], False),
