@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Thumbnail = NDArray[np.int16]
+    Thumbnail = NDArray[np.uint8]
 
 WORDS = 8  # words in a row that are compared; a shorter question counts as a whole (ours)
 SHARED = 0.8  # share of the shorter question's runs of words that the longer one has, too (ours)
@@ -58,8 +58,9 @@ def overlaps(train: Sequence[Task], test: Sequence[Task]) -> list[Overlap]:
     """Return the first evaluation task that repeats each training task, where one does."""
     ours, theirs = _by_words(train), _by_words(test)
     pairs = list(_alike(ours, theirs))
-    pictured = [task for mine, its, _ in pairs for task in (*ours[mine], *theirs[its]) if task.images]
-    looks = _looks({image.sha256: image for task in pictured for image in task.images})
+    wanted = {image.sha256 for mine, its, _ in pairs for task in (*ours[mine], *theirs[its]) for image in task.images}
+    in_order = (image for task in (*train, *test) for image in task.images)  # as they lie in their files
+    looks = _looks({image.sha256: image for image in in_order if image.sha256 in wanted})
     found: dict[str, Overlap] = {}
     for mine, its, share in pairs:
         for one, other, picture in _same_pictures(ours[mine], theirs[its], looks):
@@ -113,14 +114,14 @@ def thumbnail(image: Image) -> tuple[float, Thumbnail]:
     from .images import decode
 
     picture = decode(image)
-    blocks = np.asarray(picture.resize((FINE, FINE), Resampling.BOX), np.int16)
+    blocks = np.asarray(picture.resize((FINE, FINE), Resampling.BOX), np.uint8)
     return picture.width / picture.height, blocks
 
 
 def look_the_same(one: tuple[float, Thumbnail], other: tuple[float, Thumbnail]) -> bool:
     """Whether no block of two pictures differs as much as other content makes it differ."""
     ratio = max(one[0], other[0]) / min(one[0], other[0])
-    return ratio < STRETCHED and int(abs(one[1] - other[1]).max()) < DIFFERENT
+    return ratio < STRETCHED and int(abs(one[1].astype(int) - other[1]).max()) < DIFFERENT
 
 
 Looks = Mapping[str, tuple[float, "Thumbnail"]]

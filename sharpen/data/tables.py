@@ -103,7 +103,7 @@ class Parquet:
         self._ends = list(accumulate(self._file.metadata.row_group(i).num_rows for i in groups))
         self._lock = Lock()
         self._open: tuple[str, Iterator[tuple[int, Any]]] = ("", iter(()))
-        self._held: tuple[int, Any] = (0, None)
+        self._held: list[tuple[int, Any]] = []
 
     def rows(self) -> Iterator[Numbered]:
         """Yield all rows, their bytes as cells."""
@@ -129,14 +129,14 @@ class Parquet:
         """Return the bytes at a row and a path of keys; what lies before them in a row group is passed over."""
         column = cast("str", keys[0])
         with self._lock:
-            start, batch = self._held
-            if self._open[0] != column or batch is None or row < start:
+            if self._open[0] != column or not self._held or row < self._held[0][0]:
                 group = next(i for i, end in enumerate(self._ends) if row < end)
                 self._open = (column, self._batches(group, column))
-                start, batch = next(self._open[1])
-            while row >= start + batch.num_rows:
-                start, batch = next(self._open[1])
-            self._held = (start, batch)
+                self._held = [next(self._open[1])]
+            while row >= self._held[-1][0] + self._held[-1][1].num_rows:
+                # The one before stays, too: threads that ask in order overtake one another.
+                self._held = [self._held[-1], next(self._open[1])]
+            start, batch = next((s, b) for s, b in reversed(self._held) if s <= row)
             found: Any = batch.column(column)[row - start].as_py()
         for key in keys[1:]:
             found = found[key]
