@@ -12,7 +12,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,9 @@ import tyro
 
 from .answers import Grader
 from .errors import UserError, require
+from .models.settings import Loading
 from .progress import say
+from .prompts import Format, asked_in
 from .train import Train
 
 if TYPE_CHECKING:
@@ -32,11 +34,15 @@ class Common:
     """What every command that runs a model needs."""
 
     model: str = "tiny"
-    """`tiny`, a folder or a hub id."""
+    """`tiny`, a folder, a hub id, or the folder of an adapter."""
+    loading: Loading = field(default_factory=Loading)
+    """How the model comes into memory."""
     tasks: str = "digits:200"
     """`shapes:N`, `digits:N`, a benchmark, or a file, a folder, a URL or `hub:OWNER/NAME` with rows."""
     format: str = ""
     """How rows are read: a file's name in `sharpen/data/formats`; empty recognises it by their shape."""
+    prompt: Format = "as-is"
+    """How an answer is asked for: an instruction that joins each task's system message."""
     seed: int = 0
     eval_samples: int = 8
     """Attempts a task for sampled accuracy and pass@k."""
@@ -208,7 +214,7 @@ def improve_command(arguments: Sequence[str]) -> None:
     both.__doc__ = RunOptions.__doc__
     options = setup.graded(parse(both, f"run {names[0]}", rest))
     data = found_by(options)
-    model = setup.model(options.model)
+    model = setup.model(options.model, options.loading)
     done = improve(
         options.method,
         model,
@@ -236,7 +242,8 @@ def found_by(options: RunOptions) -> Data:
     bad = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
     with setup.refused_rows_in(options.out):
         data = setup.train_and_test(options.tasks, options.test, options.rounds, *bad)
-        return setup.apart(data, options.drop_contaminated)
+        data = setup.apart(data, options.drop_contaminated)
+    return replace(data, tasks=asked_in(data.tasks, options.prompt), test=asked_in(data.test, options.prompt))
 
 
 def eval_command(arguments: Sequence[str]) -> None:
@@ -251,8 +258,8 @@ def eval_command(arguments: Sequence[str]) -> None:
     bad = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
     with setup.refused_rows_in(options.out):
         data = setup.labelled(options.tasks, options.split, *bad)
-    tasks = data.tasks
-    models = [setup.model(name) for name in (options.model, options.against) if name]
+    tasks = asked_in(data.tasks, options.prompt)
+    models = [setup.model(name, options.loading) for name in (options.model, options.against) if name]
     with Store(options.out) as store:
         if store.manifest().get("method") or len(store.rounds()) > 1:
             raise UserError(f"{options.out} holds a run, which this would replace; give another --out")

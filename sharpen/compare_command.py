@@ -90,7 +90,7 @@ def shared_of(arguments: Sequence[str]) -> tuple[CompareOptions, Shared]:
     options: CompareOptions = setup.graded(parse(CompareOptions, "compare METHOD …", rest))
     chosen = variants(words, options.grid)
     data = found_by(options)
-    model = setup.model(options.model)
+    model = setup.model(options.model, options.loading)
     manifest = setup.manifest(["compare", *arguments], options, model, [*data.tasks, *data.test], data.contaminated)
     settings: dict[str, object] = manifest["settings"]  # type: ignore[assignment]  # options are a dataclass
     manifest["settings"] = {name: value for name, value in settings.items() if name not in OWN}

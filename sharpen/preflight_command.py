@@ -19,6 +19,7 @@ from .data.sources import HUB
 from .data.tables import READERS
 from .errors import require
 from .progress import say
+from .prompts import asked_in
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,12 @@ def preflight_command(arguments: Sequence[str]) -> int:
     method = methods.find(options.method)()
     settings = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
     data = setup.labelled(options.tasks, options.split, *settings)
-    model = setup.model(options.model)
+    model = setup.model(options.model, options.loading)
     samples = int(getattr(method, "samples", 1))
     again = int(getattr(method, "resamples", 0))
     trained = weight_bytes(model.folder)
     plan = Plan(options.rounds, samples, again, options.measured, options.eval_samples, trained)
-    found = preflight(model, data.tasks, plan)
+    found = preflight(model, asked_in(data.tasks, options.prompt), plan)
     told = [f"{len(data.skipped):,} rows of {options.tasks} left out", *lines(found)]
     write_prompts(
         options.report, shlex.join(["sharpen", "check", *arguments]), told, found.examples, model.render.pieces

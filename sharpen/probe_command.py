@@ -10,6 +10,7 @@ from typing import Literal
 from . import canary, probes, setup
 from .cli import Common, emit, leading_names, parse
 from .errors import UserError
+from .prompts import asked_in
 from .run import Run
 from .store import Store
 
@@ -35,13 +36,14 @@ def probe_command(arguments: Sequence[str]) -> None:
     measure = probes.find(name)
     bad = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
     data = setup.labelled(options.tasks, options.split, *bad)
-    model = setup.model(options.model)
+    asked = asked_in(data.tasks, options.prompt)
+    model = setup.model(options.model, options.loading)
     with Store(options.out) as store:
         if store.manifest().get("method") or store.rounds():
             raise UserError(f"{options.out} holds a run, which this would replace; give another --out")
-        store.write_manifest(setup.manifest(["probe", *arguments], options, model, data.tasks))
+        store.write_manifest(setup.manifest(["probe", *arguments], options, model, asked))
         store.leave_out(data.skipped)
-        tasks = store.add_tasks(data.tasks)
+        tasks = store.add_tasks(asked)
         canary.check(model, tasks)
         scope = f"probe {name}"
         store.begin(scope, 0)

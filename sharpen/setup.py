@@ -28,6 +28,7 @@ from .types import Task, digest
 if TYPE_CHECKING:
     from .data.contamination import Overlap
     from .models.hf import HF
+    from .models.settings import Loading
 
 UNSEEN = 200  # tasks to measure on where none are named: ours
 BAD_GOLD = 0.01  # share of gold answers that may fail their own grader: ours
@@ -48,11 +49,11 @@ PACKAGES = (
 )
 
 
-def model(name: str) -> HF:
+def model(name: str, loading: Loading | None = None) -> HF:
     """Load a model by name."""
     from .models import load as load_model
 
-    return load_model(name)
+    return load_model(name, loading)
 
 
 @dataclass(frozen=True)

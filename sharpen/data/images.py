@@ -24,6 +24,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF
 # Float, LAB and HSV pixels have no one reading as RGB; Pillow converts some of them to nonsense.
 MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "I")
 
+ORIENTATION = 0x0112
+QUARTER_TURNS = (5, 6, 7, 8)
+"""Values of that EXIF tag by which a picture lies on its side."""
+
 
 def decode(image: Image, max_side: int | None = None) -> Picture:
     """Decode to 8-bit RGB, upright, transparency on white; of an animation the first frame.
@@ -36,13 +40,21 @@ def decode(image: Image, max_side: int | None = None) -> Picture:
         raise ValueError(f"max_side is {max_side}; give at least 1 pixel, or None for the full size")
     with _opened(image) as picture:
         rgb = _upright_rgb(picture)
-    scale = 1.0 if max_side is None else max_side / max(rgb.size)
-    if scale < 1:
+    wanted = _shrunk(rgb.size, max_side)
+    if wanted != rgb.size:
         from PIL.Image import Resampling
 
-        width, height = (max(1, round(side * scale)) for side in rgb.size)
-        rgb = rgb.resize((width, height), Resampling.LANCZOS)
+        rgb = rgb.resize(wanted, Resampling.LANCZOS)
     return rgb
+
+
+def size(image: Image, max_side: int | None = None) -> tuple[int, int]:
+    """Return height and width as `decode` gives them, from the header alone; raises TaskError as it does."""
+    with _opened(image) as picture:
+        width, height = picture.size
+        turned = picture.getexif().get(ORIENTATION, 1) in QUARTER_TURNS
+    width, height = _shrunk((height, width) if turned else (width, height), max_side)
+    return height, width
 
 
 def verify(image: Image) -> None:
@@ -80,6 +92,12 @@ def look_over(image: Image) -> None:
 def _require_end(there: bool) -> None:
     if not there:
         raise OSError("its end is missing")
+
+
+def _shrunk(sides: tuple[int, int], most: int | None) -> tuple[int, int]:
+    """Scale width and height so that neither is more than `most`."""
+    scale = 1.0 if most is None else most / max(sides)
+    return (max(1, round(sides[0] * scale)), max(1, round(sides[1] * scale))) if scale < 1 else sides
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from transformers import DynamicCache
 
 from ..types import Finish, Part
 from .draws import draw, penalised, streams, uniforms
@@ -108,7 +109,8 @@ class Batch:
         given = [tuple(i for run in r.given for i in run) for r in of]
         lines, held = share([r.prompt for r in of], given, packs=model.packs, width=model.width)
         inputs = model.packed(lines)
-        read = model.net.model(**inputs, use_cache=True)
+        # A plain cache holds whole prompts, also for layers that look through a window.
+        read = model.net.model(**inputs, past_key_values=DynamicCache(), use_cache=True)
         new = [[Attempt(taken[i], a) for a in self.requests[taken[i]].attempts] for some in held for i in some]
         line, at, length = (some.repeat_interleave(torch.tensor([*map(len, new)]), 0) for some in where(lines))
         rows = self._seat([a for some in new for a in some], length.numpy())

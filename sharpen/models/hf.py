@@ -9,30 +9,33 @@ import hashlib
 import json
 import logging
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
 from ..progress import say
 from ..train.record import DONE
-from ..types import Image, Part, Reading, Task
+from ..types import Part, Reading, Task
 from . import families
 from .decode import READ_TOKENS, decode, standing
-from .lines import Line, Size, packed, share, split
-from .model import Prompt, Read, Write, Written
+from .lines import Line, Size, continued, packed, share, split
+from .loading import chat_template, parts, sees, weights
+from .model import IMAGE, Prompt, Read, Write, Written
 from .reading import measure
 from .render import Renderer
+from .settings import Loading
 
 DEFAULT_MAX_TOKENS = 2048  # VISTA §4.1
 CPU_CACHE_BYTES = 2**30
 GPU_CACHE_SHARE = 0.5
+PIXEL_BYTES = 2**30
+"""Tensors of images kept beside those in use."""
 ROWS = 256
 """Rows a batch decodes together on a CPU; more only makes the cache slower to walk."""
 GPU_ROWS = 512
@@ -60,26 +63,47 @@ class Row:
 class HF:
     """A model folder with its processor, weights and family; answers `write` and `read`."""
 
-    def __init__(self, folder: Path, name: str, *, dtype: str | None = None, device: str | None = None) -> None:
-        config = AutoConfig.from_pretrained(folder)
-        processor = AutoProcessor.from_pretrained(folder)
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        loading: Loading | None = None,
+        *,
+        adapter: Path | None = None,
+        dtype: str | None = None,
+        device: str | None = None,
+    ) -> None:
+        given = {key: value for key, value in (("dtype", dtype), ("device", device)) if value}
+        self.loading = replace(loading or Loading(), **given)
         self.folder = folder
         self.name = name
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        kind = getattr(torch, dtype) if dtype else torch.float32 if self.device.type == "cpu" else torch.bfloat16
-        self.family = families.find(config.model_type, processor, config)
-        self.net: Any = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=kind, use_safetensors=True, attn_implementation="sdpa"
-        )
-        self.net.to(self.device).eval()
+        self.adapter = adapter
+        self.parts = parts(folder, self.loading)
+        seeing = sees(self.parts.config)
+        self.family = families.find(self.parts, seeing)
+        self.net: Any = weights(folder, self.parts.config, self.loading, adapter)
+        self.device: torch.device = self.net.get_input_embeddings().weight.device
         stop = self.net.generation_config.eos_token_id
+        stop = self.parts.tokenizer.eos_token_id if stop is None else stop
         if stop is None:
             raise ModelError(f"{name} names no end-of-turn token; set eos_token_id in its generation_config.json")
-        template = getattr(processor, "chat_template", None)
-        self.render = Renderer(processor.tokenizer, self.family, template, [stop] if isinstance(stop, int) else stop)
+        self.render = Renderer(
+            self.parts.tokenizer,
+            self.family,
+            chat_template(folder),
+            [stop] if isinstance(stop, int) else stop,
+            self.loading.thinking,
+        )
         self.recommended: dict[str, Any] = read_settings(folder)
         self._prompts: dict[str, Prompt] = {}
-        self._pixels: dict[str, dict[str, torch.Tensor]] = {}
+        self._pixels: dict[tuple[str, ...], dict[str, torch.Tensor]] = {}
+
+    def again(self, dtype: str, folder: Path | None = None) -> HF:
+        """Load the same weights anew, without rounding them to fewer bits, or those of a folder trained from them."""
+        loading = replace(self.loading, quantize="", device_map="", device=str(self.device))
+        if folder is not None:
+            return HF(folder, str(folder), loading, dtype=dtype)
+        return HF(self.folder, self.name, loading, adapter=self.adapter, dtype=dtype)
 
     @property
     def identity(self) -> str:
@@ -88,23 +112,32 @@ class HF:
 
     @cached_property
     def _identity(self) -> str:
-        total = hashlib.sha256(str(self.net.dtype).encode())
-        for file in sorted(self.folder.iterdir()):
-            if file.suffix in {".safetensors", ".json", ".jinja", ".model", ".txt"} and file.name not in {
-                SETTINGS,
-                DONE,
-            }:
-                with file.open("rb") as data:
-                    total.update(file.name.encode() + hashlib.file_digest(data, "sha256").digest())
+        how = self.loading
+        asked = "" if how.thinking is None else f"thinking {how.thinking}"
+        shown = f"at most {how.max_side} pixels" if how.max_side else ""
+        total = hashlib.sha256(f"{self.net.dtype}{how.quantize}{asked}{shown}".encode())
+        for folder in (self.folder, self.adapter):
+            for file in sorted(folder.iterdir()) if folder else ():
+                if file.suffix in HASHED and file.name not in {SETTINGS, DONE}:
+                    with file.open("rb") as data:
+                        total.update(file.name.encode() + hashlib.file_digest(data, "sha256").digest())
         return total.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Return what a manifest says of it: name, number format, device, and processor and generation settings."""
+        """Return what a manifest says of it: name, revision, how it was loaded, processor and generation settings."""
         files = [self.folder / name for name in DESCRIBED]
+        # A folder in the hub's cache is named by the commit.
+        commit = self.folder.name if self.folder.parent.name == "snapshots" else None
         return {
             "name": self.name,
+            "revision": commit,
+            "adapter": None if self.adapter is None else str(self.adapter),
+            "family": type(self.family).__name__,
+            "image_processor": None if self.parts.images is None else type(self.parts.images).__name__,
             "dtype": str(self.net.dtype).removeprefix("torch."),
             "device": str(self.device),
+            "attention": self.decoder.config._attn_implementation,
+            "loading": asdict(self.loading),
             **{file.name: json.loads(file.read_text()) for file in files if file.exists()},
         }
 
@@ -139,9 +172,31 @@ class HF:
         return int(self.recommended.get("max_tokens", DEFAULT_MAX_TOKENS))
 
     @property
+    def packs(self) -> bool:
+        """Whether several responses may stand behind one prompt: where the model takes a mask of ours as it is."""
+        config = self.decoder.config
+        windows = "sliding_attention" in (getattr(config, "layer_types", None) or ())
+        return self.family.packs and not windows and config._attn_implementation in {"sdpa", "eager"}
+
+    @property
     def decoder(self) -> Any:
         """The language model without its head."""
         return self.net.get_decoder()
+
+    @cached_property
+    def frozen(self) -> tuple[str, ...]:
+        """Name prefixes of what training leaves alone: vision tower and projector, all but language model and head."""
+        path = next(name for name, module in self.net.named_modules() if module is self.decoder).split(".")
+        head = self.net.get_output_embeddings()
+        found: list[str] = []
+        at: Any = self.net
+        for depth, step in enumerate(path):
+            lead = ".".join([*path[:depth], ""])
+            beside = [name for name, child in at.named_children() if name != step and child is not head]
+            found += [f"{lead}{name}." for name in beside]
+            found += [lead + name for name, _ in at.named_parameters(recurse=False)]
+            at = getattr(at, step)
+        return tuple(found)
 
     def prompt(self, task: Task) -> Prompt:
         """Return the ids and spans before the response; the latest are kept, since a round asks for them again."""
@@ -196,47 +251,73 @@ class HF:
         side = "left" if left else "right"
         ids = [torch.tensor(r.prompt.ids + r.response) for r in rows]
         mask = pad_sequence([torch.ones_like(i) for i in ids], batch_first=True, padding_side=side)
-        made = {
-            "input_ids": pad_sequence(ids, batch_first=True, padding_side=side),
-            "attention_mask": mask,
-            # Some families count positions from the left edge unless told otherwise.
-            "position_ids": (mask.cumsum(-1) - 1).clamp(min=0),
-        }
-        made.update(self.pixels([image for r in rows for image in r.prompt.task.images]))
-        return {name: tensor.to(self.device) for name, tensor in made.items()}
+        ids = pad_sequence(ids, batch_first=True, padding_side=side)
+        made = {"input_ids": ids, "attention_mask": mask, "position_ids": self.positions(rows, mask, side)}
+        made.update(self.family.extras(ids))
+        made.update(self.pixels([r.prompt for r in rows]))
+        return {name: self._here(tensor) for name, tensor in made.items()}
+
+    def positions(self, rows: Sequence[Row], mask: torch.Tensor, side: str) -> torch.Tensor:
+        """Return (rows, length) positions, or (axes, rows, length) where the family has more than one axis.
+
+        So whoever takes some of them counts dimensions from the end.
+        """
+        # Some families count positions from the left edge unless told otherwise.
+        plain = (mask.cumsum(-1) - 1).clamp(min=0)
+        own = [p for r in rows if (p := self.family.positions(r.prompt)) is not None]
+        if not own:
+            return plain
+        whole = [continued(p, [len(r.response)]).T for p, r in zip(own, rows, strict=True)]
+        return pad_sequence(whole, batch_first=True, padding_side=side).permute(2, 0, 1)
+
+    def pixels(self, prompts: Sequence[Prompt]) -> dict[str, torch.Tensor]:
+        """Return the tensors of the prompts' images in order; each prompt's are made once while they are in use.
+
+        Raises ModelError where a prompt has another number of placeholders than its images have features.
+        """
+        shown = {tuple(i.sha256 for i in p.task.images): p for p in prompts if p.task.images}
+        kept = {key: self._pixels[key] for key in shown if key in self._pixels}
+        kept.update({key: self._processed(p) for key, p in shown.items() if key not in kept})
+        self._pixels.update(kept)
+        if sum(getattr(t, "nbytes", 0) for made in self._pixels.values() for t in made.values()) > PIXEL_BYTES:
+            self._pixels = kept
+        parts = [kept[tuple(i.sha256 for i in p.task.images)] for p in prompts if p.task.images]
+        return self.family.join(parts) if parts else {}
+
+    def _processed(self, prompt: Prompt) -> dict[str, torch.Tensor]:
+        made = self.family.inputs(prompt.task.images)
+        features, tokens = self.family.features(made), prompt.spans.count(IMAGE)
+        if features != tokens:
+            raise ModelError(
+                f"task {prompt.task.id!r} has {tokens} image tokens in its prompt and {features} image features; "
+                f"the image processor in {self.folder} does not fit the model's configuration"
+            )
+        return made
+
+    def _here(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Put a tensor on the device, pixels in the number format of the weights."""
+        return tensor.to(self.device, self.net.dtype if tensor.is_floating_point() else None)
 
     @property
     def width(self) -> int:
         """Width of the decoder's hidden states."""
         return int(self.decoder.config.hidden_size)
 
-    @property
-    def packs(self) -> bool:
-        """Whether several responses may stand behind one prompt; a family file that says nothing packs nothing."""
-        return getattr(self.family, "packs", False)
-
     def packed(self, lines: Sequence[Line]) -> dict[str, torch.Tensor]:
         """Return the inputs of a pass over lines, right-padded; more than one response a line only where `packs`."""
         if not self.packs:
             return self.inputs([Row(line.prompt, *line.responses) for line in lines])
-        made = packed(lines)
-        made.update(self.pixels([image for line in lines for image in line.prompt.task.images]))
-        return {name: tensor.to(self.device) for name, tensor in made.items()}
-
-    def pixels(self, images: Sequence[Image]) -> dict[str, torch.Tensor]:
-        """Return the tensors of images in order, each decoded and resized once while it is in use."""
-        new = {i.sha256: i for i in images if i.sha256 not in self._pixels}
-        if len(self._pixels) + len(new) > 2 * ROWS:
-            self._pixels.clear()
-            new = {i.sha256: i for i in images}
-        for sha, image in new.items():
-            self._pixels[sha] = self.family.inputs([image])
-        parts = [self._pixels[i.sha256] for i in images]
-        return {name: torch.cat([p[name] for p in parts]) for name in parts[0]} if parts else {}
+        made = packed(lines, [self.family.positions(line.prompt) for line in lines])
+        made.update(self.family.extras(made["input_ids"]))
+        made.update(self.pixels([line.prompt for line in lines]))
+        return {name: self._here(tensor) for name, tensor in made.items()}
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return float32 logits of (…, vocabulary) with image placeholders ruled out."""
-        logits = self.net.get_output_embeddings()(hidden).float()
+        logits = self.net.get_output_embeddings()(hidden).float().to(self.device)
+        cap = getattr(self.decoder.config, "final_logit_softcapping", None)
+        if cap:
+            logits = cap * torch.tanh(logits / cap)
         logits[..., list(self.render.banned)] = -torch.inf
         return logits
 
@@ -253,7 +334,8 @@ class HF:
     def _token_budget(self) -> int:
         config = self.decoder.config
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * width * self.net.dtype.itemsize
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        per_token = 2 * config.num_hidden_layers * heads * width * self.net.dtype.itemsize
         if self.device.type == "cpu":
             return CPU_CACHE_BYTES // per_token
         free, _ = torch.cuda.mem_get_info(self.device)
@@ -263,6 +345,7 @@ class HF:
 DESCRIBED = ("processor_config.json", "preprocessor_config.json", "generation_config.json", "sharpen.json")
 SETTINGS = "sharpen.json"
 """File in a model's folder with the settings recommended for it; not part of its identity."""
+HASHED = {".safetensors", ".json", ".jinja", ".model", ".txt"}
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -96,20 +96,26 @@ def split(sizes: Sequence[Size], *, most: int, budget: int, width: int) -> tuple
     return [order[start:end] for start, end in pairwise(reversed(cuts))], best[-1][0]
 
 
-def packed(lines: Sequence[Line]) -> dict[str, torch.Tensor]:
+def packed(lines: Sequence[Line], axes: Sequence[torch.Tensor | None] = ()) -> dict[str, torch.Tensor]:
     """Return ids and positions of (lines, length), padded on the right, and a mask where responses share a prompt.
 
-    Without a mask attention is causal, which is enough: what comes after a token does not change it.
+    `axes` are (axes, length) positions of each line's prompt where the family has its own; with more than one axis the
+    result has (axes, lines, length). Without a mask attention is causal, which is enough: what comes after a token does
+    not change it.
     """
     ids = [torch.tensor([*line.prompt.ids, *(i for r in line.responses for i in r)]) for line in lines]
     owner = [torch.tensor(_owners(line)) for line in lines]
-    places = [torch.tensor(_positions(line)) for line in lines]
+    plain = [torch.arange(len(line.prompt.ids))[None] for line in lines]
+    of_prompts = [p if q is None else q for p, q in zip(plain, axes or plain, strict=True)]
+    places = [continued(p, [*map(len, line.responses)]).T for p, line in zip(of_prompts, lines, strict=True)]
+    positions = pad_sequence(places, batch_first=True).permute(2, 0, 1)
     made = {
         "input_ids": pad_sequence(ids, batch_first=True),
-        "position_ids": pad_sequence(places, batch_first=True),
+        "position_ids": positions if len(positions) > 1 else positions[0],
     }
     if all(len(line.responses) == 1 for line in lines):
-        made["position_ids"] = torch.arange(made["input_ids"].shape[1]).repeat(len(lines), 1)
+        if made["position_ids"].ndim == 2:
+            made["position_ids"] = torch.arange(made["input_ids"].shape[1]).repeat(len(lines), 1)
         return made
     own = pad_sequence(owner, batch_first=True, padding_value=-1)
     sees = (own[:, None, :] == 0) | (own[:, None, :] == own[:, :, None])
@@ -147,7 +153,8 @@ def _owners(line: Line) -> list[int]:
     return [0] * len(line.prompt.ids) + [n for n, r in enumerate(line.responses, 1) for _ in r]
 
 
-def _positions(line: Line) -> list[int]:
-    """Return positions that each response counts on from the end of the prompt."""
-    start = len(line.prompt.ids)
-    return [*range(start), *(start + i for r in line.responses for i in range(len(r)))]
+def continued(of_prompt: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+    """Return (axes, length) positions of a prompt and of responses behind it, each counting on from its end."""
+    start = of_prompt.max() + 1
+    after = [(start + torch.arange(n)).expand(len(of_prompt), -1) for n in lengths]
+    return torch.cat([of_prompt, *after], 1)

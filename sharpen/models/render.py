@@ -7,7 +7,7 @@ Each piece of user text is tokenised on its own with special tokens switched off
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,64 +23,117 @@ OPEN, CLOSE = "\ue000", "\ue001"
 class Renderer:
     """Turns tasks into prompts and ids into text for one model."""
 
-    def __init__(self, tokenizer: Any, family: Family, chat_template: str | None, stop_ids: Sequence[int]) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        family: Family,
+        chat_template: str | None,
+        stop_ids: Sequence[int],
+        thinking: bool | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.family = family
         self.stop_ids = frozenset(stop_ids)
-        self._template = chat_template or tokenizer.chat_template
+        named = tokenizer.chat_template
+        self._template = chat_template or (named.get("default") if isinstance(named, dict) else named)
         if not self._template:
             raise ModelError("the model has no chat template; add chat_template.jinja to its folder")
+        # Templates of models that can think with and without tags ask for this by name; others do not look.
+        self._settings = {} if thinking is None else {"enable_thinking": thinking}
         # SentencePiece models put "▁" before any text; in the middle of a prompt that would be a blank too many.
         self._prepends = "▁" in tokenizer.convert_ids_to_tokens(tokenizer("a", add_special_tokens=False).input_ids)[0]
-        self._markup = re.compile(f"({OPEN}\\d+{CLOSE}|{re.escape(family.placeholder)})")
-        self.banned = tuple(sorted({tokenizer.convert_tokens_to_ids(t) for t in family.image_tokens}))
+        placeholder = f"|{re.escape(family.placeholder)}" if family.placeholder else ""
+        self._markup = re.compile(f"({OPEN}\\d+{CLOSE}{placeholder})")
+        ids = {t: tokenizer.convert_tokens_to_ids(t) for t in family.image_tokens}
+        self.banned = tuple(sorted(set(ids.values())))
         """Ids that would pass for image features; they can neither be sampled nor predicted."""
+        self._runs = re.compile("|".join(f"(?:{re.escape(t)})+" for t in ids)) if ids else None
 
     def prompt(self, task: Task) -> Prompt:
         """Return the ids up to where the response begins, each with its span code.
 
-        Raises ModelError where the chat template loses or reorders a piece of the task.
+        What the template and the images' frames say is tokenised together, as the library does it, and each piece
+        of user text by itself. Raises ModelError where the template loses or reorders a piece of the task.
         """
         texts = [*([] if task.system is None else [task.system]), *(p for p in task.content if isinstance(p, str))]
-        images = iter(task.images)
+        images = iter(self.family.markup(task.images))
         first_of_user = 1 if task.system is not None else 0
         rendered = self._rendered(task)
         ids = self._lead(rendered)
         spans = [SYSTEM] * len(ids)
         in_user = False
-        for piece in self._markup.split(rendered):
-            if piece == self.family.placeholder:
-                in_user = True
-                new = self.family.image_ids(next(images))
-            elif piece.startswith(OPEN):
+        for piece, blanks in self._pieces(rendered):
+            if piece.startswith(OPEN):
                 number = int(piece[1:-1])
                 in_user = in_user or number >= first_of_user
-                new = self._ids(texts[number], special=False, first=not ids)
+                new = self._ids(blanks + texts[number].strip(), special=False, first=not ids)
             else:
-                new = self._ids(piece, special=True, first=not ids)
+                new = self._framed(self._markup.sub(lambda _: next(images), piece), first=not ids)
+            for i in new:
+                in_user = in_user or i in self.banned
+                spans.append(IMAGE if i in self.banned else QUESTION if in_user else SYSTEM)
             ids += new
-            spans += [IMAGE if i in self.banned else QUESTION if in_user else SYSTEM for i in new]
         return Prompt(task, tuple(ids), bytes(spans))
+
+    def _pieces(self, rendered: str) -> Iterator[tuple[str, str]]:
+        """Split into marks of texts and what lies between, images included, which keeps its placeholders.
+
+        Blanks before a text come with its mark: in most vocabularies they are part of the first word.
+        """
+        blanks = ""
+        pieces = re.split(f"({OPEN}\\d+{CLOSE})", rendered)
+        for at, piece in enumerate(pieces):
+            is_text = at % 2 == 1
+            kept = piece if is_text or at + 1 == len(pieces) else piece.rstrip(" ")
+            if kept:
+                yield kept, blanks if is_text else ""
+            blanks = piece[len(kept) :]
+
+    def _framed(self, text: str, *, first: bool) -> list[int]:
+        """Tokenise markup; a run of placeholders, thousands for a large image, is counted and not tokenised."""
+        counts: list[int] = []
+
+        def once(run: re.Match[str]) -> str:
+            token = next(t for t in self.family.image_tokens if run[0].startswith(t))
+            counts.append(len(run[0]) // len(token))
+            return token
+
+        short = self._ids(self._runs.sub(once, text) if self._runs else text, special=True, first=first)
+        left = iter(counts)
+        return [i for t in short for i in ([t] * next(left) if t in self.banned else [t])]
 
     def _rendered(self, task: Task) -> str:
         """Run the chat template with marks for texts, and check that every piece comes out once and in order."""
-        wanted: list[str] = [] if task.system is None else [mark(0)]
-        user: list[dict[str, str]] = []
+        system = [] if task.system is None else [_said(mark(0), task.system)]
+        content: list[str] = []
         for piece in task.content:
-            wanted.append(self.family.placeholder if isinstance(piece, Image) else mark(count_texts(wanted)))
-            user.append({"type": "image"} if isinstance(piece, Image) else {"type": "text", "text": wanted[-1]})
-        system = [] if task.system is None else [{"role": "system", "content": [{"type": "text", "text": mark(0)}]}]
+            number = len(system) + count_texts(content)
+            content.append(self.family.placeholder if isinstance(piece, Image) else _said(mark(number), piece))
+        wanted = [text.strip() for text in (*system, *content)]
+        pieces = [
+            {"type": "image"} if isinstance(piece, Image) else {"type": "text", "text": text}
+            for piece, text in zip(task.content, content, strict=True)
+        ]
         # Some templates put all images first. Then the pieces go in as one text, placeholders at their places.
-        inline = [{"type": "text", "text": "".join(w for w in wanted if task.system is None or w != mark(0))}]
+        inline = [{"type": "text", "text": "".join(content)}]
+        forms = [_messages(system, some) for some in (pieces, inline)]
+        for before in system:  # some templates know no system message: then it begins the user's
+            forms += [_messages([], [{"type": "text", "text": f"{before}\n\n"}, *pieces])]
+            forms += [_messages([], [{"type": "text", "text": f"{before}\n\n{inline[0]['text']}"}])]
         found: list[str] = []
-        for content in (user, inline):
-            rendered = self._templated([*system, {"role": "user", "content": content}], True)
+        refusal = ""
+        for form in forms:
+            try:
+                rendered = self._templated(form, True)
+            except Exception as error:  # what a template raises is its own; it is told if no form will do
+                refusal = f" ({type(error).__name__}: {str(error).strip()})"
+                continue
             found = self._markup.findall(rendered)
             if found == wanted:
                 return rendered
         raise ModelError(
             f"task {task.id!r}: the chat template shows {len(found)} of its {len(wanted)} texts and images, "
-            "or in another order; use a template that keeps the system message and the order of the content"
+            f"or in another order{refusal}; use a template that keeps the order of the content"
         )
 
     def part(self, text: str) -> Part:
@@ -103,7 +156,7 @@ class Renderer:
 
     def _templated(self, messages: list[dict[str, Any]], prompt: bool) -> str:
         rendered: str = self.tokenizer.apply_chat_template(
-            messages, chat_template=self._template, tokenize=False, add_generation_prompt=prompt
+            messages, chat_template=self._template, tokenize=False, add_generation_prompt=prompt, **self._settings
         )
         return rendered
 
@@ -148,6 +201,19 @@ class Renderer:
         return [i for i in self.tokenizer("").input_ids[:1] if i == self.tokenizer.bos_token_id]
 
 
+def _messages(system: Sequence[str], content: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Return a conversation of a system message, where there is one, and the user's."""
+    first = [{"role": "system", "content": [{"type": "text", "text": text}]} for text in system]
+    return [*first, {"role": "user", "content": content}]
+
+
+def _said(mark: str, text: str) -> str:
+    """Put a text's mark between the blanks around the text, which some templates trim."""
+    core = text.strip()
+    at = text.index(core) if core else len(text)
+    return f"{text[:at]}{mark}{text[at + len(core) :]}"
+
+
 def mark(number: int) -> str:
     """Stand for a text while the template runs."""
     return f"{OPEN}{number}{CLOSE}"
@@ -155,4 +221,4 @@ def mark(number: int) -> str:
 
 def count_texts(pieces: Sequence[str]) -> int:
     """Return how many texts are among marks and placeholders."""
-    return sum(piece.startswith(OPEN) for piece in pieces)
+    return sum(OPEN in piece for piece in pieces)

@@ -18,6 +18,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from ..errors import Unsupported
+
 NAME = "sharpen_shares"
 QUERIES = 512
 """Queries per call: bounds the mask, so that memory stays linear in length."""
@@ -47,6 +49,12 @@ def capturing(config: Any, capture: Capture) -> Generator[Capture]:
         yield capture
     finally:
         _capture, config._attn_implementation = None, before
+    missing = sorted(capture.layers - set(capture.found))
+    if missing:
+        raise Unsupported(
+            f"attention of layers {missing} cannot be measured: this model's code does not use the library's attention "
+            "functions; use a method or scorer that reads no attention"
+        )
 
 
 def attention(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import methods
 from ..methods.vista import Vista
+from ..models import families
 from ..steps import prefixes
 
 README = Path(__file__).parent.parent.parent / "README.md"
@@ -39,7 +40,15 @@ def bodies(source: str) -> str:
     return "\n".join(line.removeprefix(indent) for line in body).strip()
 
 
-PARTS: dict[str, Callable[[], str]] = {"vista": vista, "methods": method_table}
+def family_table() -> str:
+    """Return one row per family of models."""
+    rows = ["| `model_type` | family |", "|---|---|"]
+    return "\n".join(
+        [*rows, *(f"| [`{n}`](sharpen/models/families/{n}.py) | {families.summary(n)} |" for n in families.names())]
+    )
+
+
+PARTS: dict[str, Callable[[], str]] = {"vista": vista, "methods": method_table, "families": family_table}
 
 
 def generated(text: str) -> str:

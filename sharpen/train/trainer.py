@@ -76,7 +76,7 @@ def train(
             (work / "model").rename(folder)
             force(folder.parent)
     shutil.rmtree(work, ignore_errors=True)
-    trained = HF(folder, str(folder), dtype=str(start.net.dtype).removeprefix("torch."), device=str(start.device))
+    trained = start.again(str(start.net.dtype).removeprefix("torch."), folder)
     pairs = zip(start.net.parameters(), trained.net.parameters(), strict=True)
     if all(torch.equal(before, after) for before, after in pairs):
         raise ModelError(
@@ -162,12 +162,7 @@ def _train(
     """Run the training in `work` and leave the merged model in `work/model`; return losses, time and tokens."""
     gpu = start.device.type == "cuda"
     set_seed(seed)  # before the adapters draw their first weights
-    model = HF(
-        start.folder,
-        start.name,
-        dtype="bfloat16" if gpu and settings.lora else "float32",
-        device=str(start.device),
-    )
+    model = start.again("bfloat16" if gpu and settings.lora else "float32")
     net = prepare(model, settings)
     trainer = ExampleTrainer(
         model=net,
@@ -222,7 +217,7 @@ def arguments(settings: Recipe, units: int, work: Path, gpu: bool, seed: int) ->
 
 def prepare(model: HF, settings: Train) -> Any:
     """Freeze what the family freezes, switch the rest on or put adapters beside it; return the module to train."""
-    frozen = model.family.frozen
+    frozen = model.frozen
     for name, parameter in model.net.named_parameters():
         parameter.requires_grad_(not name.startswith(frozen))
     model.net.train()
@@ -236,7 +231,7 @@ def prepare(model: HF, settings: Train) -> Any:
         name
         for name, module in model.net.named_modules()
         if isinstance(module, torch.nn.Linear)
-        and not name.startswith(frozen)
+        and not f"{name}.".startswith(frozen)
         and module is not model.net.get_output_embeddings()
     ]
     config = LoraConfig(r=settings.lora, lora_alpha=settings.lora_alpha, target_modules=linear)

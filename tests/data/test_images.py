@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image as pil
 
-from sharpen.data.images import decode, look_over, verify
+from sharpen.data.images import decode, look_over, size, verify
 from sharpen.errors import TaskError
 from sharpen.types import Image
 
@@ -218,3 +218,17 @@ print(decode(Image.of(Path({str(path)!r}))).size)
 def test_importing_the_nouns_brings_no_decoder() -> None:
     code = "import sys, sharpen.types, sharpen.data.images; print('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("turn", [1, 3, 5, 6, 7, 8])
+def test_the_size_in_the_header_is_that_of_the_decoded_picture(turn: int) -> None:
+    exif = pil.Exif()
+    exif[0x0112] = turn
+    image = encoded(pil.new("RGB", (7, 3)), "JPEG", exif=exif)
+    assert size(image) == decode(image).size[::-1]
+    assert size(image, 4) == decode(image, 4).size[::-1]
+
+
+def test_a_broken_header_has_no_size() -> None:
+    with pytest.raises(TaskError, match="is none of"):
+        size(Image.of(b"no picture"))

@@ -151,3 +151,63 @@ def test_a_tokenizer_that_puts_a_blank_in_front_does_so_once(random_model: Any) 
     task = blind(make_task(question="what is it?"))
     whole = tokenizer("system: look. . user: what is it? . ", add_special_tokens=False).input_ids
     assert list(render.prompt(task).ids) == whole
+
+
+def render_with(random_model: Any, template: str, thinking: bool | None = None) -> Renderer:
+    return Renderer(random_model.render.tokenizer, random_model.family, template, [0], thinking)
+
+
+PLAIN = (
+    "{% for m in messages %}{% for p in m['content'] %}{{ '<image>' if p['type'] == 'image' else TEXT }}{% endfor %}. "
+    "{% endfor %}"
+)
+
+
+def said(render: Renderer, task: Any) -> str:
+    return render.tokenizer.decode(render.prompt(task).ids)
+
+
+def test_a_template_that_trims_a_text_trims_it(random_model: Any) -> None:
+    task = replace(blind(make_task(question="  what is it?\n")), system=None)
+    assert said(render_with(random_model, PLAIN.replace("TEXT", "p['text'] | trim")), task) == "what is it?. "
+    assert said(render_with(random_model, PLAIN.replace("TEXT", "p['text']")), task) == "  what is it?\n. "
+
+
+def test_a_template_without_a_system_message_has_it_before_the_question(random_model: Any) -> None:
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    for lost in (refusing, "{% set messages = messages[1:] if messages[0]['role'] == 'system' else messages %}"):
+        render = render_with(random_model, lost + PLAIN.replace("TEXT", "p['text']"))
+        prompt = render.prompt(make_task())
+        assert said(render, blind(make_task())) == "look.\n\nwhat is it?. "
+        system = [i for i, s in zip(prompt.ids, prompt.spans, strict=True) if s == SYSTEM]
+        assert render.tokenizer.decode(system) == "look.\n\n"
+
+
+def test_a_template_s_own_refusal_is_told(random_model: Any) -> None:
+    render = render_with(random_model, "{{ raise_exception('only one turn') }}")
+    with pytest.raises(ModelError, match=r"in another order \(TemplateError: only one turn\)"):
+        render.prompt(make_task())
+
+
+def test_thinking_is_asked_of_the_template(random_model: Any) -> None:
+    template = PLAIN.replace("TEXT", "p['text']") + "{% if enable_thinking is false %}<think></think>{% endif %}"
+    task = blind(make_task())
+    ends = [said(render_with(random_model, template, t), task).endswith("<think></think>") for t in (None, True, False)]
+    assert ends == [False, False, True]
+
+
+def test_a_blank_before_a_text_is_part_of_its_first_word(random_model: Any) -> None:
+    render = render_with(
+        random_model, "so {% for m in messages %}{% for p in m['content'] %}{{ p['text'] }}{% endfor %}{% endfor %}"
+    )
+    task = replace(blind(make_task(question="the digit")), system=None)
+    whole = render.tokenizer("so the digit", add_special_tokens=False).input_ids
+    assert list(render.prompt(task).ids) == whole
+    apart = [render.tokenizer(t, add_special_tokens=False).input_ids for t in ("so ", "the digit")]
+    assert whole != [i for ids in apart for i in ids]
+
+
+def test_a_long_run_of_placeholders_is_counted(random_model: Any) -> None:
+    one = random_model.render._framed("<image>" * 5 + "\n" + "<image>", first=True)
+    image = random_model.render.banned[0]
+    assert [i == image for i in one] == [True] * 5 + [False] + [True]

@@ -5,39 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...data.images import decode
 from ...types import Image
+from . import Parts, Pictures
 
 
-class Llava:
+class Llava(Pictures):
     """Family of `LlavaForConditionalGeneration`."""
 
-    frozen = ("model.vision_tower", "model.multi_modal_projector")
     packs = True
 
-    def __init__(self, processor: Any, config: Any) -> None:
+    def __init__(self, parts: Parts) -> None:
         from PIL import Image as Pillow
 
-        self._images = processor.image_processor
-        self.placeholder: str = processor.image_token
-        self.image_tokens = (processor.image_token,)
+        super().__init__(parts)
+        processor = parts.processor()
+        self._patch: int = processor.patch_size
+        self._more = processor.num_additional_image_tokens
+        self._more -= parts.config.vision_feature_select_strategy == "default"
         # Probed rather than computed: crop and resize settings differ between processors.
-        height, width = self._pixels([Pillow.new("RGB", (8, 8))]).shape[-2:]
-        patch = processor.patch_size
-        features = (height // patch) * (width // patch) + processor.num_additional_image_tokens
-        features -= config.vision_feature_select_strategy == "default"
-        self._ids = [config.image_token_id] * features
+        self._each = self.features(self.processed([Pillow.new("RGB", (8, 8))]))
 
-    def image_ids(self, image: Image) -> list[int]:
+    def markup(self, images: Sequence[Image]) -> list[str]:
         """Every image takes the same number of placeholders."""
-        return self._ids
+        return [self._token * self._each] * len(images)
 
-    def inputs(self, images: Sequence[Image]) -> dict[str, Any]:
-        """Return `pixel_values` of shape (images, 3, height, width)."""
-        return {"pixel_values": self._pixels([decode(image) for image in images])} if images else {}
-
-    def _pixels(self, pictures: list[Any]) -> Any:
-        return self._images(images=pictures, return_tensors="pt")["pixel_values"]
+    def features(self, inputs: dict[str, Any]) -> int:
+        """One feature a patch, and one for the image where the tower has it."""
+        count, _, height, width = inputs["pixel_values"].shape
+        return count * ((height // self._patch) * (width // self._patch) + self._more)
 
 
 make = Llava

@@ -1,0 +1,39 @@
+"""How a model is loaded and asked: named settings, recorded with every run, free of tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import require
+
+Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How weights come from a folder or a hub into memory."""
+
+    dtype: Dtype = "auto"
+    """`auto`: float32 on a CPU, bfloat16 on a GPU."""
+    device: str = ""
+    """`cpu`, `cuda`, `cuda:1`, …; empty takes a GPU where there is one."""
+    device_map: str = ""
+    """`auto` spreads the layers over all GPUs, to sample and read with a model larger than one of them."""
+    quantize: Literal["", "4bit", "8bit"] = ""
+    """Weights of fewer bits, to sample and read with; needs bitsandbytes and a GPU."""
+    attention: Attention = "auto"
+    """`auto`: sdpa, or eager for a model that has no other; any other kernel is used or refused."""
+    revision: str = ""
+    """Branch, tag or commit of a model on the hub; the commit it comes to is recorded."""
+    trust_remote_code: bool = False
+    """Run Python code that lies in the model's folder."""
+    max_side: int = 0
+    """Longest side of a picture in pixels: larger ones are shrunk before the model's own resizing; 0 leaves them."""
+    thinking: bool | None = None
+    """Ask the chat template for an answer with (or without) thinking, where it offers the choice; None leaves it."""
+
+    def __post_init__(self) -> None:
+        require(self.max_side >= 0, "max-side", self.max_side, "a number of pixels, or 0 for the full size")
+        require(not (self.device and self.device_map), "device-map", self.device_map, "either a device or a device map")

@@ -1,0 +1,122 @@
+"""From a name to a model: adapters, kernels, revisions, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sharpen.errors import ModelError, Unsupported, UserError
+from sharpen.models import load
+from sharpen.models.model import Read
+from sharpen.models.settings import Loading
+from sharpen.worlds import world
+
+
+def test_pickled_weights_are_not_loaded(random_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(random_folder, tmp_path / "m", ignore=shutil.ignore_patterns("*.safetensors"))
+    torch.save({}, tmp_path / "m" / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"m cannot be loaded .*safetensors"):
+        load(str(tmp_path / "m"))
+
+
+def test_code_in_a_folder_does_not_run_unless_asked(random_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(random_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(ModelError, match="m cannot be loaded"):
+        load(str(folder))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_without_sdpa_falls_back_to_eager_and_says_so(
+    random_model: Any, random_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(type(random_model.net), "_supports_sdpa", False)
+    model = load(str(random_folder))
+    assert model.describe()["attention"] == "eager"
+    assert "no sdpa attention for this model; eager is used" in capsys.readouterr().err
+    with pytest.raises(ModelError, match="does not run with attention 'sdpa'"):
+        load(str(random_folder), Loading(attention="sdpa"))
+
+
+def test_a_kernel_that_is_not_there_is_refused_by_name(random_folder: Path) -> None:
+    with pytest.raises(ModelError, match="does not run with attention 'flash_attention_2'"):
+        load(str(random_folder), Loading(attention="flash_attention_2"))
+
+
+def test_fewer_bits_need_what_is_not_here(random_folder: Path) -> None:
+    with pytest.raises(ModelError, match="quantize '4bit' needs a CUDA device and bitsandbytes"):
+        load(str(random_folder), Loading(quantize="4bit", device="cpu"))
+
+
+def test_a_device_and_a_device_map_exclude_each_other() -> None:
+    with pytest.raises(UserError, match="--device-map auto cannot be used; give either a device or a device map"):
+        Loading(device="cpu", device_map="auto")
+
+
+def test_attention_that_the_library_does_not_dispatch_cannot_be_measured(
+    random_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sharpen.models.shares.NAME", "eager")  # a model that looks up no function of ours
+    (task,) = world("digits").tasks("train", 1)
+    with pytest.raises(Unsupported, match=r"attention of layers \[2\] cannot be measured"):
+        list(random_model.read([Read(random_model.prompt(task), (5, 6), (2,))]))
+
+
+def test_an_adapter_needs_safetensors_and_a_base(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_model.bin").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"holds no adapter_model\.safetensors"):
+        load(str(tmp_path))
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="does not name its base model"):
+        load(str(tmp_path))
+
+
+def test_the_manifest_names_commit_kernel_and_how_it_was_loaded(random_folder: Path, tmp_path: Path) -> None:
+    commit = tmp_path / "snapshots" / "0f1e2d"  # as a hub's cache has it
+    shutil.copytree(random_folder, commit)
+    said = load(str(commit), Loading(dtype="bfloat16")).describe()
+    assert (said["revision"], said["dtype"], said["attention"]) == ("0f1e2d", "bfloat16", "sdpa")
+    assert said["loading"]["trust_remote_code"] is False
+    assert load(str(random_folder)).describe()["revision"] is None
+
+
+def test_identity_follows_what_changes_answers(random_folder: Path) -> None:
+    settings = [Loading(), Loading(dtype="bfloat16"), Loading(thinking=True), Loading(thinking=False)]
+    settings += [Loading(max_side=32), Loading(attention="eager")]
+    identities = [load(str(random_folder), s).identity for s in settings]
+    assert len(set(identities)) == 5
+    assert identities[0] == identities[-1]
+
+
+def test_responses_share_a_prompt_only_where_the_model_takes_a_mask_of_ours(
+    random_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert random_model.packs
+    config = random_model.decoder.config
+    with monkeypatch.context() as patch:
+        patch.setattr(config, "_attn_implementation", "flash_attention_2")
+        assert not random_model.packs
+    monkeypatch.setattr(config, "layer_types", ["full_attention", "sliding_attention"])
+    assert not random_model.packs
+
+
+def test_a_network_whose_head_scales_its_logits_is_read_as_it_answers(random_model: Any) -> None:
+    hidden = torch.randn(2, random_model.decoder.config.hidden_size)
+    plain = random_model.head(hidden)
+    random_model.decoder.config.final_logit_softcapping = 2.0
+    try:
+        capped = random_model.head(hidden)
+    finally:
+        del random_model.decoder.config.final_logit_softcapping
+    finite = plain.isfinite()
+    torch.testing.assert_close(capped[finite], 2 * torch.tanh(plain[finite] / 2))
