@@ -98,6 +98,23 @@ class HF:
         self._prompts: dict[str, Prompt] = {}
         self._pixels: dict[tuple[str, ...], dict[str, torch.Tensor]] = {}
 
+        self._try_head()
+
+    @torch.inference_mode()
+    def _try_head(self) -> None:
+        """Raise ModelError where the library makes other logits of the same hidden states, such as scaled ones."""
+        if not hasattr(self.net, "model"):
+            raise ModelError(f"{self.name}: {type(self.net).__name__} has no part called `model`, which is run here")
+        ids = torch.zeros((1, 1), dtype=torch.long, device=self.device)
+        ours = self.head(self.net.model(input_ids=ids).last_hidden_state)
+        theirs = self.net(input_ids=ids).logits.float().to(ours.device)
+        kept = ours.isfinite()
+        if not torch.allclose(ours[kept], theirs[kept], atol=0.05, rtol=0.05):
+            raise ModelError(
+                f"{self.name}: {type(self.net).__name__} changes its logits after the output layer in a way that is "
+                "not known here, so log-probs would be wrong; take another model"
+            )
+
     def again(self, dtype: str, folder: Path | None = None) -> HF:
         """Load the same weights anew, without rounding them to fewer bits, or those of a folder trained from them."""
         loading = replace(self.loading, quantize="", device_map="", device=str(self.device))

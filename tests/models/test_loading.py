@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import GPT2Config
 
 from sharpen.errors import ModelError, Unsupported, UserError
 from sharpen.models import load
-from sharpen.models.model import Read
+from sharpen.models.hf import HF
+from sharpen.models.model import Read, Sampling, Write
 from sharpen.models.settings import Loading
 from sharpen.worlds import world
 
@@ -108,6 +110,31 @@ def test_responses_share_a_prompt_only_where_the_model_takes_a_mask_of_ours(
         assert not random_model.packs
     monkeypatch.setattr(config, "layer_types", ["full_attention", "sliding_attention"])
     assert not random_model.packs
+
+
+def test_logits_that_the_library_would_change_further_are_refused(
+    random_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = HF.head
+    monkeypatch.setattr(HF, "head", lambda self, hidden: head(self, hidden) / 8)
+    with pytest.raises(ModelError, match="changes its logits after the output layer"):
+        load(str(random_folder))
+
+
+def test_a_network_of_another_make_is_refused_by_name(tmp_path: Path) -> None:
+    from families.tiny import CHAT, Kind
+
+    small = {"n_embd": 16, "n_layer": 1, "n_head": 2}
+    kind = Kind(CHAT, lambda id_of, text: GPT2Config(vocab_size=text["vocab_size"], **small), seeing=False)
+    with pytest.raises(ModelError, match="GPT2LMHeadModel has no part called `model`"):
+        load(str(kind.save(tmp_path)))
+
+
+def test_a_device_map_is_followed(random_folder: Path, random_model: Any) -> None:
+    (task,) = world("digits").tasks("train", 1)
+    mapped = load(str(random_folder), Loading(device_map="cpu"))
+    request = Write(mapped.prompt(task), Sampling(0.0, max_tokens=4), 0, (0,))
+    assert [w.part.ids for w in mapped.write([request])] == [w.part.ids for w in random_model.write([request])]
 
 
 def test_a_network_whose_head_scales_its_logits_is_read_as_it_answers(random_model: Any) -> None:
