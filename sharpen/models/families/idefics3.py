@@ -51,7 +51,8 @@ class Idefics3(Pictures):
     def _grid(self, height: int, width: int) -> tuple[int, int]:
         """Return rows and columns of tiles, (0, 0) for an image that stays whole.
 
-        The library's own count (transformers 5.23) forgets that the shorter side grows with the longer one.
+        The library's own count (transformers 5.23) is wrong where the longest side is no multiple of a tile: it forgets
+        that the shorter one grows with it.
         """
         import numpy as np
         from transformers.models.idefics3.image_processing_pil_idefics3 import get_resize_output_image_size
