@@ -18,8 +18,9 @@ from .data.remote import URL
 from .data.sources import HUB
 from .data.tables import READERS
 from .errors import require
+from .models.settings import Loading
 from .progress import say
-from .prompts import asked_in
+from .prompts import Format, asked_in
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class PreflightOptions:
     """`shapes:N`, `digits:N`, a benchmark, or a file, a folder, a URL or `hub:OWNER/NAME` with rows."""
     model: str = "tiny"
     """`tiny`, a folder or a hub id."""
+    loading: Loading = field(default_factory=Loading)
+    """How the model comes into memory."""
+    prompt: Format = "as-is"
+    """How an answer is asked for: an instruction that joins each task's system message."""
     method: str = "vista"
     """The method that is planned: its numbers of attempts are counted."""
     rounds: int = 3
