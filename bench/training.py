@@ -102,7 +102,7 @@ def trl(model: HF, rows: list[dict[str, Any]], kind: str, seen: list[float]) -> 
 
     net: Any = AutoModelForImageTextToText.from_pretrained(model.folder, dtype=torch.float32)
     for name, parameter in net.named_parameters():
-        parameter.requires_grad_(not name.startswith(model.family.frozen))
+        parameter.requires_grad_(not name.startswith(model.frozen))
     with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         common: dict[str, Any] = {
             "output_dir": folder, "per_device_train_batch_size": BATCH, "num_train_epochs": 1, "learning_rate": 5e-4,
