@@ -18,8 +18,9 @@ from typing import Literal
 from .errors import require
 from .grading import symbolic
 from .grading.boxes import boxes, ordered, overlap
-from .grading.equality import BadGold, same, yes_no
+from .grading.equality import YES_NO, BadGold, same, yes_no
 from .grading.extraction import DEFAULT_STEPS, Step, extract, is_moment, stated, take
+from .grading.finals import bare, bounded, position, refused, said_again, was_exclaimed
 from .grading.golds import is_notation, unread
 from .grading.lists import alternatives, items
 from .grading.quantities import Ambiguous, quantity
@@ -186,14 +187,42 @@ class Grader:
             return Verdict("unknown", "no_answer")
         if task.choices:
             return self._grade_choice(gold, found, task)
-        return self._grade_value(task.answer, found)
+        verdict = self._grade_said(task.answer, found)
+        if text is not None and verdict == Verdict("wrong", None, found) and was_exclaimed(found, text):
+            factorial = self._grade_value(task.answer, found + "!")
+            if isinstance(factorial, Verdict) and factorial.outcome == "right":
+                return factorial if "!" in task.answer else Verdict("unknown", "ambiguous", found)
+        return verdict
+
+    def _grade_said(self, gold: str, found: str) -> Verdict | symbolic.Check:
+        """The verdict on an answer as it stands or else without what is said about it: "exactly 7, not 8"."""
+        verdict = self._grade_value(gold, found)
+        if isinstance(verdict, Verdict) and verdict.outcome == "right":
+            return verdict
+        cleaned = clean(found)
+        if twice := said_again(cleaned):
+            return self._grade_twice(gold, found, twice)
+        if (limit := bounded(cleaned)) and self._grade_value(gold, limit) == Verdict("right", None, limit):
+            return Verdict("unknown", "ambiguous", found)
+        return verdict if (left := bare(cleaned)) is None else self._grade_value(gold, left)
+
+    def _grade_twice(self, gold: str, found: str, twice: tuple[str, str]) -> Verdict | symbolic.Check:
+        """The verdict where both wordings have the same, or the second is words that say what the first means."""
+        first, second = (self._grade_value(gold, said) for said in twice)
+        if isinstance(first, symbolic.Check) or isinstance(second, symbolic.Check):
+            return first
+        if second.outcome == "wrong" and not any(c.isdigit() for c in twice[1]) and quantity(twice[1]) is None:
+            return first
+        return first if first.outcome == second.outcome else Verdict("unknown", "ambiguous", found)
 
     def _find(self, text: str, task: Task, gold: str) -> str | None:
         steps: list[Step] = [s for s in self.extract if s != "option" or task.choices]
-        numeric = any(c.isdigit() or c in "\\^_+=$" for c in gold) or len(gold) < 3 or quantity(gold) is not None
+        numeric = any(c.isdigit() or c in "\\^_+=$" for c in gold) or quantity(gold) is not None
+        numeric |= len(gold) < 3 and gold.casefold() not in YES_NO
         found = take(text, steps, numeric or bool(task.choices), moment=is_moment(gold))
         if found is None and "number" in steps and len(gold) <= 5 and yes_no(gold) is not None:
-            truth = yes_no(text.rpartition("</think>")[2].strip())
+            said = text.rpartition("</think>")[2].strip()
+            truth = yes_no((stated(said) or said).strip("*_ "))
             return None if truth is None else "yes" if truth else "no"
         return found
 
@@ -224,9 +253,14 @@ class Grader:
         if not right:
             return Verdict("unknown", "gold_unparsable", found)
         try:
-            given = chosen(clean(found), task.choices)
+            cleaned = clean(found)
+            given = chosen(cleaned, task.choices)
+            if not given and (left := bare(cleaned)):
+                found, given = left, chosen(left, task.choices)
         except Ambiguous:
             return Verdict("unknown", "ambiguous", found)
+        if not given and (excluded := refused(clean(found))) and (out := chosen(excluded, task.choices)):
+            return Verdict("wrong", None, found) if right & out else Verdict("unknown", "ambiguous", found)
         if not given and len(right) == 1:
             return self._grade_value(task.choices[min(right)], found)
         ours, theirs = ({task.choices[i] for i in named} for named in (right, given))
@@ -271,6 +305,8 @@ def choose(answer: str, choices: Sequence[str], by_text_first: bool = False) -> 
     exact = [i for i, text in enumerate(texts) if text.casefold() == answer.casefold()]
     if len(exact) == 1 and (by_text_first or len(answer) > 1):
         return exact[0]
+    if placed := position(answer, len(texts)):
+        return _placed(*placed, answer, texts)
     match = _CHOICE.fullmatch(_LABEL.sub("", answer))
     if match is None and (glossed := _GLOSSED.fullmatch(answer)):
         return _glossed(glossed, texts, _only(_by_text(answer, texts)))
@@ -283,6 +319,14 @@ def choose(answer: str, choices: Sequence[str], by_text_first: bool = False) -> 
     if named and index not in named:
         raise Ambiguous
     return index
+
+
+def _placed(place: int, said: str, answer: str, texts: list[str]) -> int | None:
+    """The choice at a place, as in "option 2", unless that or the text beside it is the text of another one."""
+    named = _by_text(clean(said) if said else _LABEL.sub("", answer), texts)
+    if named and place not in named:
+        raise Ambiguous
+    return place if place < len(texts) else None
 
 
 def _glossed(match: re.Match[str], texts: list[str], whole: int | None) -> int | None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from graded_benchmarks import BENCHMARKS, NOTATIONS
 from graded_edges import BOTH, BOXES, CHOICES, RIGHT, SPELLINGS, STATED_CHOICES, UNKNOWN, WORDS, WRONG
+from graded_finals import LETTERS, NUMBERS, TRUTHS
 
 
 class Pair(NamedTuple):
@@ -360,6 +361,9 @@ PAIRS = [
     *(Pair(*row) for row in (*_PLAIN, *SPELLINGS, *WORDS)),
     *(Pair("benchmarks", *row) for row in (*NOTATIONS, *BENCHMARKS)),
     *(Pair("choices", *row, choices=COLOURS) for row in (*_CHOICES, *CHOICES)),
+    *(Pair("choices", *row, choices=COLOURS) for row in LETTERS),
+    *(Pair("numbers", *row) for row in NUMBERS),
+    *(Pair("yes/no", *row) for row in TRUTHS),
     *(Pair("choices", *row, choices=BOTH) for row in STATED_CHOICES),
     *(Pair("tolerance", *row, tolerance=0.05) for row in _TOLERANCE),
     *(Pair("boxes", *row, iou=0.5) for row in (*_BOXES, *BOXES)),

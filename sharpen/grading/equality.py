@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 
+from .finals import is_other_than
 from .golds import fault
 from .identities import same_equations, same_expressions
 from .intervals import JOINT, same_region
@@ -34,6 +35,7 @@ _YES_AND_NO = re.compile(
     re.I,
 )
 _ALONE = re.compile(r"(?:^|[.!?\n])\s*(yes|no|true|false)\s*(?=[.!?\n]|$)", re.I)
+_LAST = re.compile(r"(?:[.!?\n,;:]|\bbut)\s*(?:(?:so|thus|hence|therefore)\b,?\s*)?(yes|no|true|false)[.!*]*$", re.I)
 _IN = re.compile(r"^[A-Za-z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])")
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_?\{?\w{1,9}\}?)?'*\s*(?:\(\s*[a-z]\s*\))?"
@@ -133,7 +135,7 @@ def nesting(text: str) -> int:
 
 
 def yes_no(text: str) -> bool | None:
-    """What a text that begins with yes, no, true or false says.
+    """What a text that begins or, as a clause of its own, ends with yes, no, true or false says.
 
     Raises Ambiguous where it says both.
     """
@@ -141,8 +143,11 @@ def yes_no(text: str) -> bool | None:
         raise Ambiguous
     if len({word.casefold() in ("yes", "true") for word in _ALONE.findall(text)}) > 1:
         raise Ambiguous
-    first = re.match(r"[A-Za-z]+(?![\w'-])", text)
-    return YES_NO.get(first[0].casefold()) if first else None
+    first, last = re.match(r"[A-Za-z]+(?![\w'-])", text), _LAST.search(text, max(0, len(text) - 40))
+    said = {YES_NO.get(found.casefold()) for found in (first and first[0], last and last[1]) if found} - {None}
+    if len(said) > 1:
+        raise Ambiguous
+    return said.pop() if said else None
 
 
 def _labelled(gold: str, found: str) -> bool | None:
@@ -200,9 +205,9 @@ def _same_atom(
         # single letters are names, of which case is part; words are not
         return same_words(g, p) if len(g) > 1 and len(p) > 1 else g == p
     if is_text(g) or is_text(p):
-        numbers = _NUMBER_IN_PROSE.findall(p)
-        inside = quantity(numbers[0].strip()) if len(numbers) == 1 and len(WORDS.findall(p)) >= 2 else None
-        if ours and inside:
+        numbers = list(_NUMBER_IN_PROSE.finditer(p))
+        inside = quantity(numbers[0][0].strip()) if len(numbers) == 1 and len(WORDS.findall(p)) >= 2 else None
+        if ours and inside and not is_other_than(p, numbers[0].start()):
             return bool(same_quantity(ours, inside, tolerance))
         return same_words(g, p)
     if (ours and not _is_algebra(p)) or (theirs and not _is_algebra(g)):

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from .finals import all_numbered, calmed, corrected, numbered, refused_from
 from .units import parse_unit
 
 Step = Literal["tag", "boxed", "option", "number"]
@@ -21,7 +22,7 @@ DEFAULT_STEPS: tuple[Step, ...] = ("tag", "boxed", "option", "number")
 _TAG = re.compile(r"<(/?)answer>", re.I)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|(\\?\w+))")
 _STATED = re.compile(
-    r"(?:\banswers?\b[*_]{0,3}\s{0,3}(?:is|are|was|:|=|\uff1a)|答案(?:是|为|:|\uff1a))"
+    r"(?:\banswers?\b[*_]{0,3}\s{0,3}(?:is|are|was|must be|has to be|should be|:|=|\uff1a)|答案(?:是|为|:|\uff1a))"
     r"(?!\s*not\s+[-$]?\d)\s*:?[*_\s]{0,9}",
     re.I,
 )
@@ -35,24 +36,37 @@ _ALSO = r"(?:(?:,\s?|,?\s(?:and|or)\s)[\[(*_]{0,4}[A-Z][*_\])]{0,4}(?![\w'])){0,
 _IS = (
     r"\s(?:is|are|was|were|seems?|looks?|must be|would be)\s(?:(?:[a-z]+ly|also|both|all|the|indeed|thus|then)\s){0,3}"
 )
+_GLOSS = r"(?:\s\([^()\n]{1,60}\))?"  # its text beside a letter
 _REFUSED = (
-    rf"{_ALSO}(?:{_IS}(?:not|wrong|incorrect|false|out|too|impossible|invalid|ruled out|eliminated|excluded)\b"
+    rf"{_GLOSS}{_ALSO}(?:{_IS}(?:not|wrong|incorrect|false|out|too|impossible|invalid|ruled out|eliminated|excluded)\b"
     r"|\s(?:cannot|(?:is|are|was|were|do|does|did|ca|could|would|must)(?:n't|\snot))\b)"
 )
 """What follows letters that are spoken of and not chosen: "C is wrong", "A and C do not"."""
 _TOLD_OF = (
-    rf"{_ALSO}(?!{_IS}(?:correct|right|best|true|answer|one|most|closest)\b)\s(?!(?:as|this|thus|its)\b)"
+    rf"{_GLOSS}{_ALSO}(?!{_IS}(?:correct|right|best|true|answer|one|most|closest)\b)\s(?!(?:as|this|thus|its)\b)"
     r"(?:[a-z]+s|an?|the|are|were|have|had|can|could|would|may|might|must|should|did|cannot|[a-z]+n't)\b"
 )
 """What follows the letter of an option that is described: "option C shows a dog"; "option C is correct" chooses."""
 _CALLED = (
-    r"(?i:\b(?:answer|option|choice)s?[*_]{0,3}\s{0,3}(is|are|:|=|would be)?\s{0,3}:?\s{0,3}"
+    r"(?i:\b(?:answer|option|choice)s?[*_]{0,3}\s{0,3}(is|are|:|=|(?:would|must|has to|should) be)?\s{0,3}:?\s{0,3}"
     r"[*_]{0,3}(?:either |both )?(?:option |choice )?|(答案(?:是|为)?[:\uff1a]?\s?))"
     + _LETTER + r"(?!(?<=[AI])\s+(?!because|since|as\b|and\b|which)[a-z])"
 )  # fmt: skip
 _OPTIONS = (
     re.compile(rf"{_CALLED}(?(1)|(?(2)|(?!{_TOLD_OF})))"),
     re.compile(rf"[ \t]*{_LETTER}(?!\)?{_REFUSED})(?:[.:)][^\n]*)?\s*$"),
+    re.compile(
+        rf"(?<![\w'\[(*_])(?<!nor )(?<!not ){_LETTER}{_GLOSS}{_IS}"
+        r"(?:correct|better|best|right(?!\s(?:of|side|next|there))|true|answer)\b"
+    ),
+    re.compile(
+        r"(?i:\b(?:it(?:'s| is| must be| can only be| has to be| should be)|choose|pick|select|go with))"
+        rf"\s+{_LETTER}(?=[.,;!]|\s*$|\s(?:because|since|as|over|rather)\b)"
+    ),
+    re.compile(
+        rf"\A\s*{_LETTER}(?:,?\s(?:because|since|as)\b|(?:[.:)][^\n]*)?[ \t]*(?=\n\s{{0,9}}\S)"
+        r"(?![\s\S]*\n[ \t]*[\[(]?[A-Z][.):]))"
+    ),  # at the beginning, with the explanation after it; a list of all the options is none
     re.compile(rf"\(([A-Z])\)(?!{_REFUSED})"),
     re.compile(r"(?<![\w'])([A-Z])[.*\s]{0,5}$"),
     re.compile(rf"{_CALLED}(?!{_REFUSED})"),  # described, and no other is stated
@@ -103,6 +117,8 @@ _PROSE = re.compile(
 )
 _WORDS = re.compile(r"(?<![\\\w])[^\W\d_]{2,}")
 _MOST_WORDS = 8
+_MOST_REFUSED = 6
+_TOLD = re.compile(_TOLD_OF)
 _ANSWER_WORDS = ("answer", "答案")
 _OPTION_WORDS = ("answer", "option", "choice", "答案")
 _FOLDED = re.compile("[\u017f\u0130\u0131]")  # letters that match s and i without case, and lower() leaves
@@ -126,8 +142,10 @@ def take(text: str, steps: Sequence[Step], numeric: bool, moment: bool = False) 
     """
     thought, _, said = text.rpartition("</think>")
     for part in (said, text) if thought else (text,):
+        final = corrected(part.rstrip())
         for step in steps:
-            found = _number(part, numeric, moment) if step == "number" else _STEPS[step](part)
+            last = final if final and step in ("option", "number") else part
+            found = _number(last, numeric, moment) if step == "number" else _STEPS[step](last)
             if found is not None and (found := found.strip()):
                 return found
     return None
@@ -141,7 +159,7 @@ def stated(text: str) -> str | None:
     rest = text[match.end() :]
     end = _SENTENCE_END.search(rest)
     said = rest[: end.start() if end else None].strip(" *_")
-    return said[: aside.start()] if (aside := _ASIDE.search(said)) else said
+    return calmed(said[: aside.start()] if (aside := _ASIDE.search(said)) else said)
 
 
 def _tag(text: str) -> str | None:
@@ -177,29 +195,47 @@ def _braced(text: str, at: int) -> str:
 
 
 def _option(text: str) -> str | None:
-    text = text.rstrip()
-    return _with_other_letters(text, span) if (span := _letter(text)) else None
+    text = whole = text.rstrip()
+    for _ in range(_MOST_REFUSED):
+        if (span := _letter(text)) is None:
+            return _numbered(whole)
+        start, end = _with_other_letters(text, span)
+        if (cut := refused_from(text, start, end)) is None:
+            return text[start:end] if (start, end) == span else re.sub(r"[\[\]()*_]", "", text[start:end])
+        text = text[:cut].rstrip(" ,;")
+    return None
+
+
+def _numbered(text: str) -> str | None:
+    """The last option that is named by its number and neither described nor refused: "the second option"."""
+    if (said := stated(text)) is not None:
+        return match[0] if (match := numbered(said)) else None
+    for match in reversed(all_numbered(text)):
+        if refused_from(text, match.start(), match.end()) is None and not _TOLD.match(text, match.end()):
+            return match[0]
+    return None
 
 
 def _letter(text: str) -> tuple[int, int] | None:
     """Where the last option letter stands that is stated as the answer, in a text without space at its end."""
-    stated, line, parenthesised, closing, described = _OPTIONS
+    stated, line, *anywhere, closing, described = _OPTIONS
     match = _last_after(text, _OPTION_WORDS, stated) or line.match(text, text.rfind("\n") + 1)
-    if match is None:
-        match = deque(parenthesised.finditer(text), maxlen=1)
-        match = match.pop() if match else closing.search(text, max(0, len(text) - 6))
-        match = match or _last_after(text, _OPTION_WORDS, described)
+    for pattern in () if match else anywhere:
+        if found := deque(pattern.finditer(text), maxlen=1):
+            match = found.pop()
+            break
+    match = match or closing.search(text, max(0, len(text) - 6)) or _last_after(text, _OPTION_WORDS, described)
     return match.span(match.re.groups) if match else None
 
 
-def _with_other_letters(text: str, span: tuple[int, int]) -> str:
-    """The letter, with those that "and", "or" or a slash joins to it: "B or C" is not C."""
+def _with_other_letters(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """The span of the letter, with those that "and", "or" or a slash joins to it: "B or C" is not C."""
     start, end = span
     while before := _LETTER_BEFORE.search(text[max(0, start - 30) : start]):
         start -= len(before[0])
     while after := _LETTER_AFTER.match(text, end):
         end = after.end(1)
-    return text[start:end] if (start, end) == span else re.sub(r"[\[\]()*_]", "", text[start:end])
+    return start, end
 
 
 def _number(text: str, numeric: bool = True, moment: bool = False) -> str | None:
@@ -214,8 +250,18 @@ def _number(text: str, numeric: bool = True, moment: bool = False) -> str | None
             return said
         if numeric and (first := _CANDIDATE.search(said)):
             return (_moment(said, first) if moment else None) or _with_others(said, first)
-    last = _last_candidate(text) if numeric else None
+    last = _unrefused(text) if numeric else None
     return ((_moment(text, last) if moment else None) or _with_others(text, last)) if last else None
+
+
+def _unrefused(text: str) -> re.Match[str] | None:
+    """The last candidate of which the text does not say that it is not the answer: 7 of "7, not 8"."""
+    for _ in range(_MOST_REFUSED):
+        last = _last_candidate(text)
+        if last is None or (cut := refused_from(text, *last.span())) is None:
+            return last
+        text = text[:cut]
+    return None
 
 
 def _last_after(text: str, words: Sequence[str], pattern: re.Pattern[str]) -> re.Match[str] | None:
