@@ -19,7 +19,7 @@ from .progress import say
 from .rounds import Improved, Round, announce, announce_events, announce_folder, made_of, require_work, span, summarise
 from .run import PORTION, Run
 from .store import Store
-from .train import Train
+from .train import Train, record
 from .types import Task
 from .verbs import rollouts_of
 from .views import asked
@@ -121,7 +121,7 @@ class Loop:
         announce(tally, self.store.events(run.scope, number), self.store.timings(number))
         require_work(tally, self.store.events(run.scope, number))
         role, start = ("base", self.base) if self.method.start == "base" else ("policy", current)
-        folder = self.store.folder / "models" / f"round-{number}"
+        folder = record.place(self.store.folder, number)
         with self.store.timed("train", number, "train"):
             reference = partial(logprobs, run, examples, role)
             trained = self.trainer(start, examples, self.settings, folder, reference, self.seed)

@@ -17,7 +17,7 @@ from .models.model import Model
 from .progress import say
 from .statistics import Interval, span
 from .store import Store
-from .train import Train
+from .train import Train, record
 from .types import Task, digest
 
 
@@ -30,6 +30,8 @@ class Round:
     evaluation: Evaluation | None
     seconds: dict[str, float]
     events: dict[str, int]
+    trained: bool
+    """Whether its model lies in the run's folder; a trainer of one's own may leave none there."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the round as one flat JSON object."""
@@ -44,6 +46,7 @@ class Round:
             "seconds": total,
             "parts": {part: round(s, 2) for part, s in self.seconds.items()},
             "events": self.events,
+            "trained": self.trained,
         }
 
 
@@ -66,7 +69,7 @@ def summarise(store: Store, number: int, tally: Tally, evaluation: Evaluation | 
     timings = store.timings(number)
     events = {f"{kind}: {reason}": n for (kind, reason), n in store.events("collect", number).items()}
     seconds = {part: s for part, (s, _) in timings.items()}
-    return Round(number, tally, evaluation, seconds, events)
+    return Round(number, tally, evaluation, seconds, events, record.place(store.folder, number).is_dir())
 
 
 def made_of(

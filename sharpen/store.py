@@ -22,6 +22,7 @@ from .examples import Examples
 from .ledger import history
 from .ledger.database import Database
 from .ledger.files import put
+from .ledger.pictures import Pictures
 from .ledger.recorded import Recorded
 from .ledger.records import asked_key, example_row, gold_key, seal, task_of, task_record, verdict_of
 from .ledger.tally import Tally, tally
@@ -56,6 +57,7 @@ class Store:
     def __init__(self, folder: Path, *, read_only: bool = False, create: bool = True) -> None:
         self.folder = folder
         self.images = folder / "images"
+        self._pictures = Pictures(self.images)
         self.db = Database(folder, read_only, create)
         self._unpacked: OrderedDict[str, tuple[Part, ...]] = OrderedDict()
         self._named: dict[str, tuple[Task, str, str]] = {}
@@ -126,11 +128,8 @@ class Store:
         return found
 
     def add_images(self, images: Iterable[Image]) -> dict[str, Image]:
-        """Write images under their hashes, whole or not at all, and return them as they lie there, by hash."""
-        wanted = {image.sha256: image for image in images}
-        places = {sha: self.images / sha for sha in wanted}
-        put((place, wanted[sha].read()) for sha, place in places.items() if not place.exists())
-        return {sha: Image(sha, place) for sha, place in places.items()}
+        """Write images that are missing or damaged under their hashes; return them as they lie there, by hash."""
+        return self._pictures.add(images)
 
     # --- attempts --------------------------------------------------------------------------------
 
@@ -371,7 +370,7 @@ class Store:
 
     def set_round(self, round: int, result: Mapping[str, object], grader: str = "") -> None:
         """Record a finished round, judged by this grader, in the place of an earlier run's."""
-        history.finish(self.db, round, self._run or 0, grader, json.dumps(result))
+        history.finish(self.db, round, self._run or 0, grader, result)
         self.db.sync()
 
     def forget_after(self, round: int) -> None:

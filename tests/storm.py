@@ -1,7 +1,7 @@
-"""Program for test_kill: `python storm.py scripted|tiny OUT KILLS SEED` runs, is killed at random moments, runs again.
+"""Program for test_kill: `python storm.py scripted|tiny|phases OUT KILLS SEED` runs, is killed, runs again.
 
-Each life is a fork of one process that has imported everything, so that a kill falls into the work and not into
-the imports. Prints what the lives wrote as JSON.
+The moments are random, or one in each phase of a round. Each life is a fork of one process that has imported
+everything, so that a kill falls into the work and not into the imports. Prints what the lives wrote as JSON.
 """
 
 from __future__ import annotations
@@ -60,11 +60,18 @@ def scripted(out: Path, log: Path) -> None:
     improve(Vista(samples=4), Logged(inner, log), tasks, rounds=2, out=out, trainer=rename)
 
 
-def tiny() -> Callable[[Path, Path], None]:
-    """Two rounds of VISTA with the model that ships, training included."""
+def tiny(test: int = 0, pause: float = 0) -> Callable[[Path, Path], None]:
+    """Two rounds of VISTA with the model that ships, training included; `pause` in seconds after an attempt or step."""
     from sharpen.train import trainer
 
-    model, tasks = load("tiny"), world("digits").tasks("train", 8)
+    model, tasks, asked_then = load("tiny"), world("digits").tasks("train", 8), world("digits").tasks("test", test)
+
+    class Slow(trainer.Steps):
+        def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            super().on_step_end(args, state, control, **rest)
+            time.sleep(5 * pause)
+
+    trainer.Steps = Slow  # type: ignore[misc]
 
     def train(start: Any, examples: Any, settings: Any, folder: Path, reference: Any, seed: int) -> Any:
         return trainer.train(start, examples, settings, folder, reference, seed)
@@ -80,10 +87,13 @@ def tiny() -> Callable[[Path, Path], None]:
                     if asked.sampling.temperature:  # the canary is greedy, and tried at every start
                         lines.write(f"{asked.seed} {written.attempt}\n".encode())
                     yield written
+                    time.sleep(pause)
 
         type(model).write = write
         settings = Train(lr=1e-3, epochs=2, batch=8, checkpoints=4)
-        improve(Vista(samples=4, resamples=2), model, tasks, rounds=2, out=out, settings=settings, trainer=train)
+        method = Vista(samples=4, resamples=2)
+        options: dict[str, Any] = {"settings": settings, "trainer": train, "test": asked_then, "samples": 2}
+        improve(method, model, tasks, rounds=2, out=out, **options)
 
     return run
 
@@ -132,6 +142,15 @@ class Storm:
         os.kill(pid, signal.SIGKILL)
         return self._ended(pid)
 
+    def strike_in(self, phase: Callable[[Path], bool]) -> bool:
+        """Kill a life as soon as it is in a phase; return whether it still was when it died."""
+        pid = live(self.run, self.out, self.log)
+        while not phase(self.out) and os.waitpid(pid, os.WNOHANG) == (0, 0):
+            time.sleep(0.005)
+        os.kill(pid, signal.SIGKILL)
+        self._ended(pid)
+        return phase(self.out)
+
     def finish(self) -> int:
         """Let a life end."""
         return self._ended(live(self.run, self.out, self.log))
@@ -145,8 +164,51 @@ class Storm:
         return code
 
 
+def count(out: Path, query: str) -> int:
+    """Return what a query counts in a ledger; 0 where there is none yet."""
+    if not (out / "ledger.db").exists():
+        return 0
+    database = sqlite3.connect(out / "ledger.db")
+    try:
+        return int(database.execute(f"SELECT count(*) FROM {query}").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        database.close()
+
+
+def sampling(out: Path) -> bool:
+    """Whether some attempts of round 1 are recorded, and not all."""
+    return 3 <= count(out, "rollouts WHERE scope = 'collect' AND verb = 'sample'") < 32
+
+
+def training(out: Path) -> bool:
+    """Whether a checkpoint is written, and no model."""
+    return any(out.glob("models/round-1.work-*/checkpoint-*")) and not (out / "models" / "round-1").exists()
+
+
+def evaluation(out: Path) -> bool:
+    """Whether some attempts of the first trained model at the test tasks are recorded, and its round is not."""
+    return count(out, "rollouts WHERE scope = 'eval' AND round = 1") >= 3 and not count(out, "rounds WHERE round = 1")
+
+
+def phases(out: Path) -> dict[str, Any]:
+    """Kill a run in each phase of its first round, let it end, and run another undisturbed."""
+    run = tiny(test=4, pause=0.01)
+    out.mkdir()
+    cut, whole = Storm(run, out / "cut"), Storm(run, out / "whole")
+    caught = [cut.strike_in(phase) for phase in (sampling, training, evaluation)]
+    ended = [storm.finish() for storm in (cut, whole)]
+    calls = [Counter(s.log.read_text().splitlines()) for s in (cut, whole)]
+    numbers = {"calls": [c.total() for c in calls], "distinct": [len(c) for c in calls], "moved": cut.moved}
+    return {"caught": caught, "killed": cut.killed, "ended": max(ended), **numbers}
+
+
 def main(kind: str, out: Path, kills: int, seed: int) -> None:
     """Kill lives until enough were killed; a run that ends before is followed by another in a new folder."""
+    if kind == "phases":
+        print(json.dumps(phases(out)))
+        return
     run = scripted if kind == "scripted" else tiny()
     longest = 0.45 if kind == "scripted" else 2.4
     draw = random.Random(seed)

@@ -50,16 +50,31 @@ def test_killed_at_random_moments_of_a_run_of_two_rounds(kind: str, kills: int, 
     for calls, distinct, killed in zip(found["calls"], found["distinct"], found["killed"], strict=True):
         assert distinct <= calls <= distinct + killed
     for folder in found["folders"]:
-        assert list(faults(Path(folder))) == []
-        assert attempts(Path(folder)) == attempts(Path(undisturbed))
-        assert scores(Path(folder)) == pytest.approx(scores(Path(undisturbed)), abs=1e-4)
-        for table in (
-            "round, position, kind, rollout, other, numbers FROM examples ORDER BY round, position",
-            "* FROM verdicts ORDER BY 1, 2, 3",
-            "scope, round, rollout, gold FROM uses ORDER BY 1, 2, 3",
-            "scope, round, kind, reason, task, rollout FROM events ORDER BY 1, 2, 3, 4, 5, 6",
-        ):
-            assert query(Path(folder), f"SELECT {table}") == query(Path(undisturbed), f"SELECT {table}"), table
+        same(Path(folder), Path(undisturbed))
+
+
+@pytest.mark.slow
+def test_killed_in_each_phase_of_a_round(tmp_path: Path) -> None:
+    """While the first round samples, trains and measures; the rest is as in an undisturbed run."""
+    found = storm("phases", tmp_path / "runs", 3)
+    assert (found["caught"], found["killed"], found["moved"]) == ([True] * 3, 3, 0)
+    calls, distinct = found["calls"], found["distinct"]
+    assert calls[1] == distinct[1] == distinct[0] <= calls[0] <= distinct[0] + 3
+    same(tmp_path / "runs" / "cut", tmp_path / "runs" / "whole")
+
+
+def same(folder: Path, undisturbed: Path) -> None:
+    """Two folders of one run hold the same, and a folder that was killed is whole."""
+    assert list(faults(folder)) == []
+    assert attempts(folder) == attempts(undisturbed)
+    assert scores(folder) == pytest.approx(scores(undisturbed), abs=1e-4)
+    for table in (
+        "round, position, kind, rollout, other, numbers FROM examples ORDER BY round, position",
+        "* FROM verdicts ORDER BY 1, 2, 3",
+        "scope, round, rollout, gold FROM uses ORDER BY 1, 2, 3",
+        "scope, round, kind, reason, task, rollout FROM events ORDER BY 1, 2, 3, 4, 5, 6",
+    ):
+        assert query(folder, f"SELECT {table}") == query(undisturbed, f"SELECT {table}"), table
 
 
 def attempts(folder: Path) -> list[tuple[object, ...]]:

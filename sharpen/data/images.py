@@ -105,7 +105,7 @@ def _opened(image: Image) -> Generator[Picture]:
     """Open within the limits; whatever goes wrong inside the block is this image's TaskError."""
     from PIL import Image as pil
 
-    data = _bytes(image)
+    data = encoded(image)
     pil.init()
     try:
         formats = [name for name in FORMATS if name in pil.OPEN]
@@ -127,8 +127,8 @@ def _opened(image: Image) -> Generator[Picture]:
         raise _refusal(image, what) from error
 
 
-def _bytes(image: Image) -> bytes:
-    """Read the bytes; a file that changed after it was hashed would be another picture under this name."""
+def encoded(image: Image) -> bytes:
+    """Return the bytes; TaskError where they are gone, or another picture's: a file changed since it was hashed."""
     try:
         data = image.read()
     except OSError as error:

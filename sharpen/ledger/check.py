@@ -7,7 +7,6 @@ throughout, so that it can be asked of a folder of a million attempts that anoth
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -21,12 +20,14 @@ from ..store import Store
 from ..train import record
 from .check_attempts import attempts
 from .check_rounds import rounds
+from .check_times import lives, timings
 from .fault import HASH, Fault, picture
+from .files import sha256
 from .records import asked_key, seal, task_of
 
 TABLES = (
     *("tasks", "prompts", "calls", "rollouts", "uses", "scores", "verdicts", "readings", "examples", "events"),
-    *("rounds", "runs"),
+    *("rounds", "runs", "timings"),
 )
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -38,6 +39,12 @@ SEALED = {
     "runs": "started, command, manifest, made",
 }
 """What each row's seal is over; its first two columns tell the rows apart."""
+
+
+GONE = (
+    "its folder is not there: deleted, or not copied along; nothing that was recorded is lost, and where it was "
+    "deleted to save space all is in order: a run that needs it trains it anew"
+)
 
 
 class Reference(NamedTuple):
@@ -83,7 +90,21 @@ def faults(folder: Path) -> Iterator[Fault]:
             raise
         yield Fault("ledger.db", "", str(error))
         return
-    parts = (integrity, references, tasks, prompts, attempts, seals, readings, rounds, runs, images, models)
+    parts = (
+        integrity,
+        references,
+        tasks,
+        prompts,
+        attempts,
+        seals,
+        readings,
+        rounds,
+        runs,
+        lives,
+        timings,
+        images,
+        models,
+    )
     try:
         with opened as store, store.db.snapshot():
             for part in parts:
@@ -221,8 +242,7 @@ def images(store: Store) -> Iterator[Fault]:
     """Pictures that are not those of their name."""
     for file in _pictures(store.images):
         try:
-            with file.open("rb") as opened:
-                found = hashlib.file_digest(opened, "sha256").hexdigest()
+            found = sha256(file)
         except OSError as error:
             yield Fault("images", file.name, f"it cannot be read ({error.strerror})")
             continue
@@ -233,7 +253,12 @@ def images(store: Store) -> Iterator[Fault]:
 
 
 def models(store: Store) -> Iterator[Fault]:
-    """Trained models whose files are not those that training wrote."""
+    """Trained models whose files are not those that training wrote, and those that are gone."""
+    query = "SELECT round FROM rounds WHERE json_valid(result) AND json_extract(result, '$.trained') ORDER BY round"
+    for (number,) in store.db.rows(query):
+        folder = record.place(store.folder, number)
+        if not folder.exists():
+            yield Fault("models", folder.name, GONE)
     for folder in record.trained(store.folder):
         try:
             yield from (

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -34,15 +35,23 @@ def _put(files: Iterable[tuple[Path, bytes]]) -> int:
             partial.rename(target)
         if written:
             force(written[0][1].parent)
-    except OSError as error:
+    except BaseException as error:  # what is read may be refused, too
         for partial, _ in written:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)  # half of it would take the space that is missing
+        if not isinstance(error, OSError) or not written:
+            raise
         raise StoreError(
             f"cannot write {written[-1][1]} ({error.strerror}); free some space or make it writable, and give the same "
             "command again: what was recorded before is safe"
         ) from error
     return len(written)
+
+
+def sha256(file: Path) -> str:
+    """Return the sha256 of a file; raises OSError."""
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def force(path: Path) -> None:

@@ -7,13 +7,18 @@ itself, readers see that of the run before.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from typing import Any
 
 from .database import Database
 from .records import seal
 
 SCOPES = ("collect", "eval", "import")
 """What a round's result is made of; `report` only looks."""
+TIMED = ("collect", "eval", "train")
+"""What a round's work is; a probe or a report of its model may come later."""
 OWNED = ("uses", "events", "examples")
 
 
@@ -37,7 +42,7 @@ def begin(db: Database, scope: str, round: int, run: int) -> None:
     db.run(*((f"DELETE FROM {table} {here}", (scope, round, run)) for table in ("uses", "events")))
 
 
-def finish(db: Database, round: int, run: int, grader: str, result: str) -> None:
+def finish(db: Database, round: int, run: int, grader: str, said: Mapping[str, object]) -> None:
     """Put a run's round in the place of an earlier run's, all at once.
 
     Later rounds of other runs stay where this one came out as before and the run is made alike; else they go on from
@@ -46,6 +51,7 @@ def finish(db: Database, round: int, run: int, grader: str, result: str) -> None
     gone = [(f"DELETE FROM {table} WHERE round = ? AND run <> ?", (round, run)) for table in OWNED]
     if not _as_before(db, round, run):
         gone += [(f"DELETE FROM {table} WHERE round > ? AND run <> ?", (round, run)) for table in (*OWNED, "rounds")]
+    result = json.dumps({**said, "timings": timings_seal(db, round, run)})
     sealed = round_seal(db, round, run, grader, result)
     db.run(*gone, ("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?, ?, ?)", (round, run, grader, result, sealed)))
 
@@ -84,6 +90,25 @@ def timings(db: Database, round: int | None, run: int) -> dict[str, tuple[float,
         (round, round, *runs),
     )
     return {part: (seconds, tokens) for part, seconds, tokens in rows}
+
+
+def timings_of(db: Database, round: int, run: int) -> Iterator[tuple[Any, ...]]:
+    """Yield what each piece of a round's work took until a run finished it, in the order of the work."""
+    runs = [other for other in alike(db, run) if other <= run]
+    marks, scopes = (",".join("?" * len(some)) for some in (runs, TIMED))
+    query = (
+        "SELECT scope || ' ' || part, run, seconds, tokens, peak_bytes, device_peak_bytes FROM timings "
+        f"WHERE round = ? AND run IN ({marks}) AND scope IN ({scopes}) ORDER BY rowid"
+    )
+    return db.rows(query, (round, *runs, *TIMED))
+
+
+def timings_seal(db: Database, round: int, run: int) -> str:
+    """Return a checksum over what the work of a round took until a run finished it."""
+    total = blake2b(digest_size=8)
+    for row in timings_of(db, round, run):
+        total.update(seal(*row))
+    return total.hexdigest()
 
 
 def processes(db: Database) -> tuple[int, int, float]:

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
-from ..ledger.files import force_tree
+from ..ledger.files import force_tree, sha256
 from ..packing import DAMAGE
 
 DONE = "training.json"
@@ -49,6 +48,11 @@ def changed(folder: Path, said: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is not what training wrote: it was changed or cut; the next run trains this model anew"
 
 
+def place(folder: Path, round: int) -> Path:
+    """Return where the model that a round trains lies in a run's folder."""
+    return folder / "models" / f"round-{round}"
+
+
 def trained(folder: Path) -> list[Path]:
     """Return the folders of the models that a run has trained."""
     found = [f for f in folder.glob("models/round-*") if f.is_dir() and f.name.removeprefix("round-").isdecimal()]
@@ -59,9 +63,3 @@ def names(folder: Path) -> list[str]:
     """Return the files of a model but the record, below its folder."""
     files = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
     return sorted(name for name in files if name != DONE)
-
-
-def sha256(file: Path) -> str:
-    """Return the sha256 of a file."""
-    with file.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()

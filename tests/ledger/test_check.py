@@ -153,6 +153,11 @@ def model(damage: Callable[[Path], object] | None) -> Damage:
     return plant
 
 
+def retrained(folder: Path) -> None:
+    """Round 1 says that it trained a model, which is not there."""
+    remeasure("trained", True)(folder)
+
+
 def image(sha: str, data: bytes | None) -> Damage:
     def damage(folder: Path) -> None:
         assert (folder / "images" / sha).exists()
@@ -381,6 +386,61 @@ PLANTED: dict[str, tuple[Damage, str, str]] = {
     "an adapter gone": (model(lambda f: (f / "adapter" / "a.json").unlink()), "models", "adapter/a.json is not there"),
     "a training's record cut": (model(lambda f: (f / "training.json").write_text("{")), "models", "is damaged"),
     "a training's record gone": (model(lambda f: (f / "training.json").unlink()), "models", "is not there"),
+    "a model that a round trained gone": (
+        retrained,
+        "models",
+        "where it was deleted to save space all is in order: a run that needs it trains it anew",
+    ),
+    "a timing of no time": (sql("UPDATE timings SET seconds = 'x' WHERE rowid = 1"), "timings", "its seconds are 'x'"),
+    "a timing below zero": (sql("UPDATE timings SET seconds = -1 WHERE rowid = 1"), "timings", "its seconds are -1.0"),
+    "a timing without an end": (sql("UPDATE timings SET seconds = 9e999"), "timings", "its seconds are inf"),
+    "a timing of bytes": (sql("UPDATE timings SET part = x'ff' WHERE rowid = 1"), "timings", "no part of the work"),
+    "half a token": (sql("UPDATE timings SET tokens = 1.5 WHERE rowid = 1"), "timings", "its tokens is 1.5"),
+    "memory below zero": (sql("UPDATE timings SET peak_bytes = -1"), "timings", "its peak_bytes is -1"),
+    "a timing longer than its process": (
+        sql("UPDATE timings SET seconds = 999 WHERE rowid = 1"),
+        "timings",
+        "it took 999 seconds, and the process that did it worked for ",
+    ),
+    "a timing of a finished round changed": (
+        sql("UPDATE timings SET seconds = seconds + 1 WHERE round = 2 AND part = 'sample' AND scope = 'collect'"),
+        "timings",
+        "collect sample: its result says ",
+    ),
+    "a timing of a finished round's tokens": (
+        sql("UPDATE timings SET tokens = tokens + 1 WHERE round = 1 AND part = 'sample'"),
+        "timings",
+        "are not those that it was finished with",
+    ),
+    "a timing of the base model gone": (sql("DELETE FROM timings WHERE round = 0"), "timings", "rows were changed or"),
+    "a run that began at no time": (sql("UPDATE runs SET seen = 'never'"), "runs", "Invalid isoformat string: 'never'"),
+    "a run heard of at a number": (sql("UPDATE runs SET seen = 7"), "runs", "when it started, was seen or ended"),
+    "a run that ended at no time": (sql("UPDATE runs SET ended = x'00'"), "runs", "started, was seen or ended cannot"),
+    "a run without a time zone": (
+        sql("UPDATE runs SET ended = '2026-01-01T00:00:00'"),
+        "runs",
+        "'2026-01-01T00:00:00' has no time zone",
+    ),
+    "a run heard of before it started": (
+        sql("UPDATE runs SET seen = '2001-01-01T00:00:00+00:00'"),
+        "runs",
+        "but it was last heard of at 2001-01-01T00:00:00+00:00: it was changed, or a clock was set back",
+    ),
+    "a run heard of in times to come": (
+        sql("UPDATE runs SET seen = '2999-01-01T00:00:00+00:00', ended = NULL"),
+        "runs",
+        "it was last heard of at 2999-01-01T00:00:00+00:00, but now it is ",
+    ),
+    "a run that ended before it was last heard of": (
+        sql("UPDATE runs SET ended = '2001-01-01T00:00:00+00:00'"),
+        "runs",
+        "but it ended at 2001-01-01T00:00:00+00:00: it was changed",
+    ),
+    "a run that ended after it was last heard of": (
+        sql("UPDATE runs SET ended = '2999-01-01T00:00:00+00:00'"),
+        "runs",
+        "it ended at 2999-01-01T00:00:00+00:00, but it was last heard of at ",
+    ),
     "a reading broken": (sql("UPDATE readings SET reading = x'00'"), "readings", "does not unpack"),
 }
 
@@ -398,6 +458,18 @@ def test_a_planted_fault_is_found_and_named(name: str, folder: Path) -> None:
     faults = found(folder)
     assert [f for f in faults if f.table == table and phrase in f.problem], faults
     assert all("\n" not in f.line and "\x1b" not in f.line for f in faults)
+
+
+def test_runs_follow_one_another_since_one_process_at_a_time_works(folder: Path) -> None:
+    with Store(folder) as store:
+        store.write_manifest({"command": "x"})
+    assert found(folder) == []
+    change(folder, "UPDATE runs SET seen = '2100-01-01T00:00:00+00:00', ended = NULL WHERE id = 1")
+    told = [f.line for f in found(folder) if f.row == "2"]
+    assert len(told) == 1
+    assert told[0].startswith(
+        "runs 2: the run before was last heard of at 2100-01-01T00:00:00+00:00, but it started at"
+    )
 
 
 def test_a_change_in_one_row_is_one_fault_with_the_rows_id(folder: Path) -> None:
