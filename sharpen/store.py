@@ -284,7 +284,7 @@ class Store:
     def add_reading(self, key: str, reading: Reading) -> None:
         """Record one reading."""
         row = (key, pack_reading(reading))
-        self.db.write("INSERT OR REPLACE INTO readings VALUES (?, ?, ?)", [(*row, seal(*row))])
+        self.db.write_one("INSERT OR REPLACE INTO readings VALUES (?, ?, ?)", (*row, seal(*row)))
 
     def readings(self, keys: Sequence[str]) -> dict[str, Reading]:
         """Return the recorded readings among the wanted keys."""
@@ -300,7 +300,7 @@ class Store:
     def add_event(self, scope: str, round: int, kind: str, reason: str, task: str | None, rollout: str | None) -> None:
         """Record that something was left out or could not be told, once per reason and place."""
         row = (scope, round, self._run or 0, kind, reason, task, rollout)
-        self.db.write("INSERT OR IGNORE INTO events VALUES (?,?,?,?,?,?,?)", [row])
+        self.db.write_one("INSERT OR IGNORE INTO events VALUES (?,?,?,?,?,?,?)", row)
 
     def leave_out(self, rows: Iterable[tuple[str, str]]) -> None:
         """Record the rows of this run's data, and why, that became no task."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -30,8 +31,10 @@ def _put(files: Iterable[tuple[Path, bytes]]) -> int:
         for target, data in files:
             written.append((target.with_suffix(".partial"), target))
             written[-1][0].write_bytes(data)
+        if written:
+            with ThreadPoolExecutor(len(written)) as pool:  # the disk commits once for those that wait together
+                list(pool.map(force, (partial for partial, _ in written)))
         for partial, target in written:
-            force(partial)
             partial.rename(target)
         if written:
             force(written[0][1].parent)
