@@ -95,6 +95,7 @@ def storm(kind: str, out: Path, kills: int) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_killed_while_training(tmp_path: Path, random_folder: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     found = program("killed_runs.py", str(whole), str(cut), str(random_folder))
