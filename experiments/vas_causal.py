@@ -16,7 +16,7 @@ Each score is a z-score within the task, as VISTA has it: VAS (the image's share
 log-prob of the attempt's tokens, its length, its shortness, and a random number. Printed per score are r, the
 correlation within tasks with each of these; the mean of each among what is kept where the score drops as many
 attempts as VAS below the threshold does; and gain, how much more that is than where chance drops as many. Means
-over seeds, with 95 % intervals of Student's t over seeds; gains are paired by seed.
+over seeds, with 95 % intervals over seeds; gains are paired by seed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from sharpen.run import Run
 from sharpen.scorers import Scorer
 from sharpen.scorers.attention import ImageShare
 from sharpen.scorers.correct import correct
-from sharpen.statistics import Interval, paired_difference
+from sharpen.statistics import Interval, signed
 from sharpen.store import Store
 from sharpen.types import Group, Rollout, Score, Task, digest
 from sharpen.verbs import ZScore, each, right, zscore
@@ -204,8 +204,8 @@ def over_seeds(found: Sequence[Mapping[str, Mapping[str, float | None]]]) -> dic
 
 
 def mean(values: Sequence[float]) -> Interval:
-    """Return the mean of one value a seed with Student's t interval; none where they do not differ."""
-    return paired_difference(values, [0.0] * len(values)).difference
+    """Return the mean of one value a seed with its interval at 95 %; none where they do not differ."""
+    return signed(values)
 
 
 def table(found: Mapping[str, Mapping[str, Interval]]) -> str:

@@ -1,5 +1,5 @@
 # pyright: strict
-"""How sure a number is: rates and means with their intervals, comparisons, and votes.
+"""How sure a number is: rates with their intervals, comparisons, and votes.
 
 Plain numbers in, plain numbers out. Where the data cannot tell, the value is None and never zero.
 Attempts at one task are not independent, so everything but `proportion` counts tasks: average the
@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
 from math import comb, isfinite, sqrt
@@ -51,6 +51,8 @@ class Paired:
 
     difference: Interval
     p: float | None
+    adjusted: float | None = None
+    """`p` by `holm` among the comparisons it stands with; None where it stands with none."""
 
 
 def proportion(successes: int, n: int) -> Interval:
@@ -63,34 +65,38 @@ def proportion(successes: int, n: int) -> Interval:
         raise ValueError(f"{successes} successes of {n} trials: give 0 <= successes <= n")
     if n == 0:
         return Interval(None, None, None, 0)
-    p, z2 = successes / n, Z95**2
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    # The ends are exact at 0 and n successes; rounding would leave them a hair outside [0, 1].
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == n else centre + half
-    return Interval(p, low, high, n)
-
-
-def mean_over_tasks(values: Sequence[float]) -> Interval:
-    """Mean of one value per task, with the 95 % interval of Student's t over tasks.
-
-    `n` counts tasks; no task gives no value. A single value, or equal ones, show no spread to build an
-    interval from, so there is none; but where they are all 1 or all 0, every task wholly right or
-    wholly wrong, it is Wilson's. The ends are not cut at 0 and 1. ValueError on a NaN or an infinity.
-    Source: Student 1908, Biometrika 6; tasks as the independent unit: arXiv 2411.00640.
-    """
-    interval = _t_interval(values)
-    if interval.low is None and interval.value in (0.0, 1.0):
-        return proportion(round(sum(values)), len(values))
-    return interval
+    return _score_interval(successes / n, n, n, Z95)
 
 
 def rate(values: Sequence[float]) -> Interval:
-    """Mean over tasks of a value in [0, 1] each: the interval of `mean_over_tasks`, its ends cut at 0 and 1."""
-    found = mean_over_tasks(values)
-    low, high = found.low, found.high
-    return replace(found, low=None if low is None else max(0.0, low), high=None if high is None else min(1.0, high))
+    """Mean over tasks of a value in [0, 1] each, with a 95 % interval over tasks that stays in [0, 1].
+
+    Wilson's interval with two changes (ours): the variance of a mean m is s²/n · μ(1 - μ) / (m(1 - m)), that of the
+    sample scaled to the tested mean μ, and the quantile is Student's t. With many tasks it is the t interval; where
+    every value is 0 or 1 it is `proportion`'s. A single value, or equal ones between 0 and 1, show no spread to
+    build an interval from, so there is none. No task gives no value. ValueError for a value outside [0, 1].
+    Source: score intervals with an effective number of trials, Korn and Graubard 1998, Survey Methodology 24;
+    tasks as the independent unit: arXiv 2411.00640.
+    """
+    _refuse_outside(values, 0.0)
+    n, mean = len(values), sum(values) / max(1, len(values))
+    if all(v in (0.0, 1.0) for v in values):
+        return proportion(round(sum(values)), n)
+    if max(values) - min(values) <= 1e-12:  # 0.3 - 0.1 is 0.2 but for rounding
+        return Interval(float(values[0]), None, None, n)
+    variance = sum((v - mean) ** 2 for v in values) / (n - 1)
+    t = float(import_module("scipy.stats").t.ppf(0.975, n - 1))
+    return _score_interval(mean, n, n * mean * (1 - mean) / variance, t)
+
+
+def signed(values: Sequence[float]) -> Interval:
+    """Mean of a difference of two rates each, in [-1, 1], with the interval of `rate` stretched to that range."""
+    _refuse_outside(values, -1.0)
+    found = rate([(1 + v) / 2 for v in values])
+    if found.value is None:
+        return found
+    low, high = (None if end is None else 2 * end - 1 for end in (found.low, found.high))
+    return Interval(sum(values) / len(values), low, high, found.n)
 
 
 def pass_at_k(n: int, c: int, k: int) -> float | None:
@@ -138,19 +144,33 @@ def majority_at_k(answers: Sequence[str | None], correct: Sequence[float], k: in
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> Paired:
-    """Mean of a - b over the same tasks: paired t interval at 95 %, and an exact p-value.
+    """Mean of a - b over the same tasks, rates in [0, 1]: interval at 95 % within [-1, 1], and an exact p-value.
 
     `a[i]` and `b[i]` belong to task i. The p-value is that of the two-sided sign-flip test on the sum of
     the differences: on single right-or-wrong attempts it is exact McNemar. It is exact for rates over
     up to 1000 attempts, and else (real-valued scores) from 10,000 flips drawn with a fixed seed.
-    The interval is that of `mean_over_tasks`; equal differences give none. No task gives no value.
+    The interval is that of `signed`; equal differences give none. No task gives no value.
     ValueError where lengths differ. Source: Fisher 1935, The Design of Experiments, §21; McNemar 1947,
     Psychometrika 12; pairing models on tasks: arXiv 2411.00640.
     """
     if len(a) != len(b):
         raise ValueError(f"{len(a)} and {len(b)} values: pair one of each per task")
     differences = [x - y for x, y in zip(a, b, strict=True)]
-    return Paired(_t_interval(differences), _sign_flip(differences) if differences else None)
+    return Paired(signed(differences), _sign_flip(differences) if differences else None)
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """Adjust the p-values of several comparisons: below 0.05 are those that hold together at 5 %.
+
+    The i-th smallest of m is multiplied by m - i + 1, and is no smaller than the one before. Unknown ones stay
+    unknown and count as no comparison. Source: Holm 1979, Scandinavian Journal of Statistics 6.
+    """
+    known = sorted((p, at) for at, p in enumerate(ps) if p is not None)
+    adjusted: list[float | None] = [None] * len(ps)
+    least = 0.0
+    for rank, (p, at) in enumerate(known):
+        adjusted[at] = least = max(least, min(1.0, p * (len(known) - rank)))
+    return adjusted
 
 
 def auroc(pos: Sequence[float], neg: Sequence[float]) -> float | None:
@@ -173,18 +193,21 @@ def _refuse_unknown(values: Sequence[float]) -> None:
             raise ValueError(f"value {i} of {len(values)} is {value}; leave unknown ones out and count them")
 
 
-def _t_interval(values: Sequence[float]) -> Interval:
-    """Student's t interval; no bounds where one value, or equal ones, show no spread."""
+def _refuse_outside(values: Sequence[float], least: float) -> None:
+    """A value outside of its range would give an interval that is none; rounding may leave one a hair outside."""
     _refuse_unknown(values)
-    n = len(values)
-    if n == 0:
-        return Interval(None, None, None, 0)
-    if max(values) - min(values) <= 1e-12 * max(1.0, *map(abs, values)):  # 0.3 - 0.1 is 0.2 but for rounding
-        return Interval(float(values[0]), None, None, n)
-    mean = sum(values) / n
-    deviation = sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
-    half = float(import_module("scipy.stats").t.ppf(0.975, n - 1)) * deviation / sqrt(n)
-    return Interval(mean, mean - half, mean + half, n)
+    for i, value in enumerate(values):
+        if not least - 1e-9 <= value <= 1 + 1e-9:
+            raise ValueError(f"value {i} of {len(values)} is {value}; give values from {least:g} to 1")
+
+
+def _score_interval(p: float, n: int, trials: float, quantile: float) -> Interval:
+    """All means q from which p lies at most `quantile` standard deviations sqrt(q (1 - q) / trials) away."""
+    z2 = quantile**2
+    centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = quantile * sqrt(p * (1 - p) / trials + z2 / (4 * trials * trials)) / (1 + z2 / trials)
+    # The ends are exact at 0 and 1; rounding would leave them a hair outside [0, 1].
+    return Interval(p, 0.0 if p == 0 else centre - half, 1.0 if p == 1 else centre + half, n)
 
 
 def _chance_to_win(own: int, rivals: Sequence[int], silent: int, k: int) -> float:

@@ -2,6 +2,7 @@
 """Statistics against numbers worked by hand, brute force, and what must be None."""
 
 import json
+import random
 import subprocess
 import sys
 from collections import Counter
@@ -14,11 +15,13 @@ import pytest
 from sharpen.statistics import (
     Interval,
     auroc,
+    holm,
     majority_at_k,
-    mean_over_tasks,
     paired_difference,
     pass_at_k,
     proportion,
+    rate,
+    signed,
 )
 
 NOTHING = Interval(None, None, None, 0)
@@ -67,31 +70,93 @@ def test_wilson_of_nothing_and_of_nonsense() -> None:
             proportion(successes, n)
 
 
-# --- mean over tasks ----------------------------------------------------------------------------
+# --- rates over tasks ---------------------------------------------------------------------------
 
 
-def test_mean_over_tasks_by_hand() -> None:
-    # 0, 1/2, 1: mean 1/2, deviation 1/2; t(0.975, 2 degrees) = 4.30265
-    got = mean_over_tasks([0.0, 0.5, 1.0])
-    half = 4.302652729749462 * 0.5 / sqrt(3)
-    assert got == Interval(close(0.5), close(0.5 - half), close(0.5 + half), 3)  # type: ignore[arg-type]
+def test_a_rate_by_hand() -> None:
+    # 0, 1/2, 1: mean 1/2, variance 1/4 = m (1 - m), so 3 trials; t(0.975, 2 degrees) = 4.30265, t² = 18.5128.
+    # Centre 1/2; half 4.30265 · sqrt(1/12 + 18.5128/36) / (1 + 18.5128/3) = 3.32584 / 7.17093 = 0.46380.
+    got = rate([0.0, 0.5, 1.0])
+    assert (got.value, got.n) == (0.5, 3)
+    assert got.low is not None
+    assert got.high is not None
+    assert (round(got.low, 4), round(got.high, 4)) == (0.0362, 0.9638)
+    for q in (got.low, got.high):
+        assert (q - 0.5) ** 2 == close(4.302652729749462**2 * q * (1 - q) / 3)
 
 
-def test_mean_without_spread() -> None:
-    assert mean_over_tasks([]) == NOTHING
-    assert mean_over_tasks([0.25]) == Interval(0.25, None, None, 1)
-    assert mean_over_tasks([0.1] * 3) == Interval(0.1, None, None, 3)
-    assert mean_over_tasks([0.3 - 0.1, 0.5 - 0.3]).low is None  # equal but for rounding
-    assert mean_over_tasks([1.0] * 5) == proportion(5, 5)
-    assert mean_over_tasks([0.0] * 5) == proportion(0, 5)
+def test_a_rate_of_many_tasks_has_students_interval() -> None:
+    values = [0.25, 0.75, 0.5, 0.5] * 500
+    half = 1.96115 * sqrt(0.125 / 4 * 2000 / 1999) / sqrt(2000)  # variance 1/32
+    got = rate(values)
+    assert got.low == pytest.approx(0.5 - half, abs=1e-5)  # pyright: ignore[reportUnknownMemberType]
+    assert got.high == pytest.approx(0.5 + half, abs=1e-5)  # pyright: ignore[reportUnknownMemberType]
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_unknown_values_are_refused(bad: float) -> None:
+def test_a_rate_of_wholly_right_and_wrong_tasks_is_a_proportion() -> None:
+    assert rate([1, 0, 1, 1]) == proportion(3, 4)
+    assert rate([1.0] * 5) == proportion(5, 5)
+    assert rate([0.0] * 5) == proportion(0, 5)
+
+
+def test_a_rate_without_spread() -> None:
+    assert rate([]) == NOTHING
+    assert rate([0.25]) == Interval(0.25, None, None, 1)
+    assert rate([0.1] * 3) == Interval(0.1, None, None, 3)
+    assert rate([0.3 - 0.1, 0.5 - 0.3]).low is None  # equal but for rounding
+
+
+def test_no_interval_leaves_its_range() -> None:
+    draw = random.Random(0)
+    for n in (2, 3, 5, 12):
+        for _ in range(50):
+            values = [draw.choice([0.0, 0.0, 0.01, 0.5, 0.99, 1.0]) for _ in range(n)]
+            for found, least in ((rate(values), 0.0), (signed([v * draw.choice([-1, 1]) for v in values]), -1.0)):
+                if found.low is not None and found.high is not None and found.value is not None:
+                    assert least <= found.low <= found.value <= found.high <= 1
+
+
+def test_a_signed_mean_by_hand() -> None:
+    # (1 + d) / 2 of -1, 0, 1 are the three values above, and the interval is twice as wide about 0.
+    got = signed([-1, 0, 1])
+    assert got.value == 0
+    assert got.low == close(2 * (rate([0.0, 0.5, 1.0]).low or 0) - 1)
+    assert got.high == close(-(got.low or 0))
+    assert signed([]) == NOTHING
+    assert signed([0.0] * 4) == Interval(0.0, None, None, 4)
+    assert signed([1.0] * 4).high == 1.0
+
+
+@pytest.mark.parametrize(("tasks", "attempts", "worst"), [(5, 4, 0.93), (12, 8, 0.93), (40, 4, 0.94)])
+def test_intervals_hold_the_truth_as_often_as_they_say(tasks: int, attempts: int, worst: float) -> None:
+    """Tasks of rates from Beta(1, 2), mean 1/3, each tried a few times; and two such models, no different."""
+    draw = random.Random(1)
+
+    def solved() -> float:
+        chance = draw.betavariate(1, 2)
+        return sum(draw.random() < chance for _ in range(attempts)) / attempts
+
+    held, unmoved, trials = 0, 0, 1000
+    for _ in range(trials):
+        ours, theirs = ([solved() for _ in range(tasks)] for _ in range(2))
+        found, moved = rate(ours), paired_difference(ours, theirs).difference
+        held += found.low is None or found.high is None or found.low <= 1 / 3 <= found.high
+        unmoved += moved.low is None or moved.high is None or moved.low <= 0 <= moved.high
+    assert held / trials >= worst
+    assert unmoved / trials >= worst
+    assert held / trials < 0.995  # wide enough is not the same as without end
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1.5, -1.5])
+def test_unknown_and_impossible_values_are_refused(bad: float) -> None:
+    for interval in (rate, signed):
+        with pytest.raises(ValueError, match="value 1 of 2"):
+            interval([0.5, bad])
+
+
+def test_auroc_refuses_unknown_values() -> None:
     with pytest.raises(ValueError, match="value 1 of 2"):
-        mean_over_tasks([0.5, bad])
-    with pytest.raises(ValueError, match="value 1 of 2"):
-        auroc([0.5], [bad])
+        auroc([0.5], [float("nan")])
 
 
 # --- pass@k -------------------------------------------------------------------------------------
@@ -162,12 +227,14 @@ def test_majority_of_one_is_pass_at_1() -> None:
 
 
 def test_paired_difference_by_hand() -> None:
-    # differences 1, 1, 1, -1: mean 1/2, deviation 1; t(0.975, 3) = 3.18245
+    # differences 1, 1, 1, -1 are 3 of 4: by (1 + d) / 2, Wilson's interval of 3/4, stretched to [-1, 1]
     got = paired_difference([1, 1, 1, 0], [0, 0, 0, 1])
-    half = 3.182446305284263 / 2
+    wilson = proportion(3, 4)
+    assert wilson.low is not None
+    assert wilson.high is not None
     assert got.difference.value == 0.5
     assert got.difference.n == 4
-    assert (got.difference.low, got.difference.high) == (close(0.5 - half), close(0.5 + half))
+    assert (got.difference.low, got.difference.high) == (close(2 * wilson.low - 1), close(2 * wilson.high - 1))
     assert got.p == close(2 * (1 + 4) / 16)  # at least 3 of 4 heads, both sides
 
 
@@ -194,8 +261,8 @@ def test_p_is_exact_on_rates() -> None:
 
 
 def test_p_of_real_valued_scores_is_close_to_exact() -> None:
-    a = [sqrt(x) for x in (2, 3, 5, 7, 11, 13)]
-    b = [sqrt(x) for x in (1.9, 2.2, 5.5, 6.1, 11.3, 12.2)]
+    a = [sqrt(x) / 4 for x in (2, 3, 5, 7, 11, 13)]
+    b = [sqrt(x) / 4 for x in (1.9, 2.2, 5.5, 6.1, 11.3, 12.2)]
     moved = [x - y for x, y in zip(a, b, strict=True)]
     exact = sum(s >= abs(sum(moved)) - 1e-12 for s in flipped(moved)) / 64
     p = paired_difference(a, b).p
@@ -214,6 +281,17 @@ def test_paired_difference_without_spread() -> None:
     assert paired_difference([0.5] * 6, [0.25] * 6).p == close(2 / 64)
     with pytest.raises(ValueError, match="2 and 1 values"):
         paired_difference([1, 0], [1])
+
+
+# --- several comparisons ------------------------------------------------------------------------
+
+
+def test_holm_by_hand() -> None:
+    # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1: 0.04, 0.06, 0.06, 0.04; none below the one before it.
+    assert holm([0.04, 0.01, 0.03, 0.02]) == [close(0.06), close(0.04), close(0.06), close(0.06)]
+    assert holm([0.6, 0.5]) == [1.0, 1.0]
+    assert holm([None, 0.01, None, 0.04]) == [None, close(0.02), None, close(0.04)]
+    assert holm([]) == []
 
 
 # --- AUROC --------------------------------------------------------------------------------------
