@@ -48,6 +48,11 @@ class Budgeted:
     """Samples by round, as they are chosen."""
 
     @property
+    def lr_share(self) -> float:
+        """Its share of the model's recommended learning rate: the method's."""
+        return getattr(self.method, "lr_share", 1.0)
+
+    @property
     def start(self) -> Literal["base", "last"]:
         """Which weights each round trains: the method's."""
         return self.method.start
@@ -57,7 +62,7 @@ class Budgeted:
         trial = max(1, self.samples // 2)
         _collect(with_samples(self.method, trial), run, tasks)
         spent = spending(run.store, run.round, self.unit)
-        run.store.begin(run.scope, run.round)  # takes back what the trial counted; its attempts and scores stay
+        run.store.set_aside(run.scope, run.round)  # takes back what the trial counted; its attempts and scores stay
         target = self.targets[run.round - 1]
         self.chosen[run.round] = n = max(1, round(trial * target / spent)) if spent else self.samples
         run.note("budget", f"{n} samples instead of {self.samples}, to spend {target:,.0f} {self.unit}")

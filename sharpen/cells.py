@@ -19,6 +19,7 @@ from .answers import Grader
 from .budget import Budgeted, Equal, own_samples
 from .evaluate import Evaluation, evaluate
 from .improve import Trainer, improve
+from .ledger import history
 from .methods import Method
 from .models.model import Model
 from .probes import grounding
@@ -32,7 +33,7 @@ from .variants import folder_name
 BASE = "base"
 """The cell that measures the base model with a seed; no method's word."""
 RECORD = "cell.json"
-FORMAT = 1
+FORMAT = 2
 """Of the record; another one is made anew."""
 
 Record = dict[str, Any]
@@ -166,6 +167,7 @@ def improve_by(shared: Shared, cell: Cell, folder: Path) -> Record:
             "samples": [method.chosen[n] for n in numbers] if isinstance(method, Budgeted) else used,
             "budgeted": isinstance(method, Budgeted),
             "seconds": spent_seconds(done),
+            "aside": [history.aside(store.db, n) for n in numbers],
             "imbalance": [imbalance(store, n, shared.tasks) for n in numbers],
             "true_facts": [true_facts(store, n, shared.tasks) for n in numbers],
             "grounding": ground(shared, store, done.model, cell.seed, shared.rounds),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from .cells import BASE, Cell, Record, Shared
 from .errors import UserError
 from .evaluate import difference
-from .statistics import Interval, Paired, paired_difference, rate
+from .statistics import Interval, Paired, holm, rate, signed
 
 Values = Mapping[str, Mapping[str, float]]
 """A value by column and task id."""
@@ -23,6 +23,8 @@ class Round:
     """What one round's collection came to, the mean over seeds; None where the method does not do such a thing."""
 
     tokens: float
+    aside: float
+    """Tokens generated for none of these attempts: to try a number of samples, and to choose a layer."""
     attempts: float
     right: float
     """Correct attempts, repaired ones included."""
@@ -62,6 +64,8 @@ class Line:
     curve: Mapping[str, Sequence[Interval]]
     """Greedy and sampled accuracy by round, the base model first."""
     rounds: Sequence[Round]
+    lr_share: float
+    """Its share of the model's recommended learning rate; 1 where the user names a rate."""
     budgeted: bool
     """Whether its samples were chosen to spend what the first method spent."""
     seconds: float | None
@@ -75,6 +79,11 @@ class Line:
         return sum(r.tokens for r in self.rounds)
 
     @property
+    def aside(self) -> float:
+        """Tokens generated beside these, mean over seeds."""
+        return sum(r.aside for r in self.rounds)
+
+    @property
     def tokens_per_correct(self) -> float | None:
         """Tokens generated for each correct attempt; None where there is none."""
         right = sum(r.right for r in self.rounds)
@@ -84,7 +93,7 @@ class Line:
         """Return the line for JSON."""
 
         def paired(of: Mapping[str, Paired]) -> dict[str, object]:
-            return {name: {**d.difference.as_dict(), "p": d.p} for name, d in of.items()}
+            return {name: {**d.difference.as_dict(), "p": d.p, "p_holm": d.adjusted} for name, d in of.items()}
 
         return {
             "method": self.name,
@@ -97,7 +106,9 @@ class Line:
             "curve": {name: [i.as_dict() for i in points] for name, points in self.curve.items()},
             "rounds": [r.as_dict() for r in self.rounds],
             "budgeted": self.budgeted,
+            "lr_share": self.lr_share,
             "tokens": self.tokens,
+            "tokens_aside": self.aside,
             "tokens_per_correct": self.tokens_per_correct,
             "seconds": self.seconds,
             "untimed": self.untimed,
@@ -146,8 +157,30 @@ def summed_up(
         if "kind" in task.meta:
             kinds.setdefault(str(task.meta["kind"]), []).append(task.id)
     first = next(iter(shared.methods))
-    base, *lines = (line(word, shared, seeds, done, kinds, first) for word in (BASE, *ran))
+    models = [line(word, shared, seeds, done, kinds, first) for word in (BASE, *ran)]
+    base, *lines = adjusted(models, first)
     return Comparison(base, lines, len(seeds), shared.equal, lost)
+
+
+def adjusted(models: Sequence[Line], first: str) -> list[Line]:
+    """Adjust the p-values of each column for all models that are compared with the same one."""
+    against_base = together([{} if m.name == BASE else m.against_base for m in models])
+    against_first = together([{} if m.name == first else m.against_first for m in models])
+    return [
+        replace(m, against_base={**m.against_base, **one}, against_first={**m.against_first, **other})
+        for m, one, other in zip(models, against_base, against_first, strict=True)
+    ]
+
+
+def together(tables: Sequence[Mapping[str, Paired]]) -> list[dict[str, Paired]]:
+    """Adjust the p-values of comparisons by column (Holm)."""
+    found = [dict(table) for table in tables]
+    for column in dict.fromkeys(c for table in tables for c in table):
+        ps = holm([table[column].p if column in table else None for table in tables])
+        for table, p in zip(found, ps, strict=True):
+            if column in table:
+                table[column] = replace(table[column], adjusted=p)
+    return found
 
 
 def line(
@@ -188,6 +221,7 @@ def line(
         rounds=[round_of([r["rounds"][i] for r in records], records, i) for i in range(shared.rounds)]
         if word != BASE
         else [],
+        lr_share=getattr(shared.methods.get(word), "lr_share", 1.0) if shared.settings.lr is None else 1.0,
         budgeted=any(r.get("budgeted") for r in records),
         seconds=fmean(timed) if timed else None,
         untimed=len(records) - len(timed) if word != BASE else 0,
@@ -213,14 +247,14 @@ def over_seeds(found: Sequence[Values]) -> dict[str, dict[str, float]]:
 
 
 def by_seed(ours: Sequence[Values], theirs: Sequence[Values]) -> dict[str, Interval]:
-    """Return the mean over seeds of each one's difference, paired by task, with Student's t interval over seeds.
+    """Return the mean over seeds of each one's difference, paired by task, with its interval over seeds.
 
     Tasks that were averaged over seeds cannot show what all tasks of a seed have in common: how well its training went.
     """
     columns = [c for c in (ours[0] if ours else ()) if c in theirs[0]]
     found = {c: [difference(a[c], b[c]).difference.value for a, b in zip(ours, theirs, strict=True)] for c in columns}
     known = {c: [v for v in values if v is not None] for c, values in found.items()}
-    return {c: paired_difference(values, [0.0] * len(values)).difference for c, values in known.items()}
+    return {c: signed(values) for c, values in known.items()}
 
 
 def by_kind(ours: Values, ids: Sequence[str]) -> dict[str, Interval]:
@@ -239,6 +273,7 @@ def round_of(rounds: Sequence[Record], records: Sequence[Record], at: int) -> Ro
     facts = [f for r in records if (f := r["true_facts"][at]) is not None]
     return Round(
         tokens=mean(lambda r: r["tokens"]),
+        aside=fmean(r["aside"][at] for r in records),
         attempts=mean(lambda r: r["attempts"] + r["resumed"]),
         right=mean(lambda r: r["correct"] + r["rescued"]),
         unsolved_before=fmean(unsolved(r, b["imbalance"][at]["before"]) for r, b in zip(rounds, records, strict=True)),

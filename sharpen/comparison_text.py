@@ -17,6 +17,7 @@ def tables(found: Comparison) -> str:
     parts = [
         ("Accuracy", accuracy(found)),
         (f"Differences from {found.lines[0].name}, intervals over seeds", over_seeds(found)),
+        ("By round", by_round(found)),
         ("By kind of question, greedy", kinds(models)),
         ("Looking at the image", looking(found)),
         ("Data and cost, all rounds together", cost(found)),
@@ -42,10 +43,24 @@ def accuracy(found: Comparison) -> list[list[str]]:
     """Lay out accuracies, and differences from the first method."""
     first, most = found.lines[0].name, passes(found.base)
     columns = ("greedy", "sampled", most, "blind")
-    rows = [["model", *columns, f"greedy - {first}", f"sampled - {first}"]]
+    rows = [["model", *columns, f"greedy - {first}", "p", f"sampled - {first}", "p"]]
     for line in (found.base, *found.lines):
-        beside = [difference(line.against_first.get(c)) if line.name != first else "" for c in columns[:2]]
+        pairs = [line.against_first.get(c) if line.name != first else None for c in columns[:2]]
+        beside = [text for pair in pairs for text in ((difference(pair), chance(pair)) if pair else ("", ""))]
         rows.append([line.name, *(share(line.columns.get(c)) for c in columns), *beside])
+    return rows
+
+
+def by_round(found: Comparison) -> list[list[str]]:
+    """Lay out what each round measured and took, the base model as round 0."""
+    rows = [["model", "round", "greedy", "sampled", "none right", "correct", "tokens", "examples"]]
+    for line in (found.base, *found.lines):
+        measured = list(zip(line.curve["greedy"], line.curve["sampled"], strict=True))
+        if line is found.base:
+            rows.append([line.name, "0", *map(share, measured[0]), *[DASH] * 4])
+        for at, (r, accuracies) in enumerate(zip(line.rounds, measured[1:], strict=True), 1):
+            counts = (f"{r.right:,.0f} of {r.attempts:,.0f}", f"{r.tokens:,.0f}", f"{r.examples:,.0f}")
+            rows.append([line.name, str(at), *map(share, accuracies), unsolved(r), *counts])
     return rows
 
 
@@ -69,20 +84,21 @@ def kinds(models: Sequence[Line]) -> list[list[str]]:
 def looking(found: Comparison) -> list[list[str]]:
     """Lay out what the grounding probe measured, and the facts of the training examples."""
     first = found.lines[0].name
-    rows = [["model", "true facts", "changes, swapped", "changes, withheld", f"true facts - {first}", "in examples"]]
+    head = ["model", "true facts", "changes, swapped", "changes, withheld", f"true facts - {first}", "p", "in examples"]
+    rows = [head]
     for line in (found.base, *found.lines):
         shares = [share(line.columns.get(c)) for c in ("facts", "swapped", "withheld")]
-        beside = difference(line.against_first.get("facts")) if line.name != first else ""
+        pair = line.against_first.get("facts") if line.name != first else None
+        beside = (difference(pair), chance(pair)) if pair else ("", "")
         known = [r.true_facts for r in line.rounds if r.true_facts is not None]
         trained = " ".join(f"{value:.1%}" for value in known) or DASH
-        rows.append([line.name, *shares, beside, trained])
+        rows.append([line.name, *shares, *beside, trained])
     return rows
 
 
 def cost(found: Comparison) -> list[list[str]]:
     """Lay out what the methods spent and what it brought."""
-    head = ["method", "samples", "tokens", "of first", "per correct", "seconds", "none right", "dropped", "examples"]
-    rows = [head]
+    rows = [["method", "samples", "tokens", "of first", "beside", "per correct", "seconds", "dropped", "examples"]]
     for line in found.lines:
         rows.append(
             [
@@ -90,9 +106,9 @@ def cost(found: Comparison) -> list[list[str]]:
                 samples(line.rounds),
                 f"{line.tokens:,.0f}",
                 f"{line.tokens / found.lines[0].tokens:.0%}" if found.lines[0].tokens else DASH,
+                f"{line.aside:,.0f}",
                 DASH if line.tokens_per_correct is None else f"{line.tokens_per_correct:,.0f}",
                 DASH if line.seconds is None else f"{line.seconds:,.0f}",
-                f"{unsolved(line.rounds[0])}; {unsolved(line.rounds[-1])}",
                 f"{sum(r.dropped for r in line.rounds):,.0f}",
                 f"{sum(r.examples for r in line.rounds):,.0f}",
             ]
@@ -129,10 +145,15 @@ def notes(found: Comparison) -> str:
     first, n = found.lines[0].name, found.seeds
     said = [
         f"{n} seed{'s' if n > 1 else ''}; values are means over seeds, intervals (95 %) are over tasks.",
-        "Differences are paired by task.",
-        "Intervals over seeds (Student's t) hold what sampling and training vary, which those over tasks do not.",
-        "none right: tasks without a correct attempt, before > after repair, in the first; the last round.",
+        f"Differences are paired by task; p is that of the sign-flip test over tasks, adjusted (Holm) for the "
+        f"{len(found.lines)} models that its column compares with {first}.",
+        "Intervals over seeds hold what sampling and training vary, which those over tasks and p do not.",
+        "none right: tasks without a correct attempt, before > after repair; correct: attempts, repaired ones too.",
+        "beside: tokens generated to try a number of samples or to choose a layer; no other figure counts them.",
     ]
+    slower = [f"{line.name} {line.lr_share:g}" for line in found.lines if line.lr_share != 1]
+    if slower:
+        said.append(f"Trained with a share of the model's recommended learning rate: {', '.join(slower)}.")
     if found.equal == "none":
         said.append("Spending was not made equal: the column of tokens says what each method used.")
     else:
@@ -153,6 +174,12 @@ def notes(found: Comparison) -> str:
 def share(interval: Interval | None) -> str:
     """Write a share with its interval, a dash where nothing was measured."""
     return DASH if interval is None or interval.value is None else span(interval)
+
+
+def chance(pair: Paired) -> str:
+    """Write an adjusted p-value."""
+    p = pair.adjusted
+    return DASH if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def difference(pair: Paired | None, write: Callable[[Interval], str] = span) -> str:

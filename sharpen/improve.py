@@ -19,7 +19,7 @@ from .progress import say
 from .rounds import Improved, Round, announce, announce_events, announce_folder, made_of, require_work, span, summarise
 from .run import PORTION, Run
 from .store import Store
-from .train import Train, record
+from .train import Train, rated, record
 from .types import Task
 from .verbs import rollouts_of
 from .views import asked
@@ -123,8 +123,8 @@ class Loop:
         role, start = ("base", self.base) if self.method.start == "base" else ("policy", current)
         folder = record.place(self.store.folder, number)
         with self.store.timed("train", number, "train"):
-            reference = partial(logprobs, run, examples, role)
-            trained = self.trainer(start, examples, self.settings, folder, reference, self.seed)
+            settings = rated(self.settings, start, self.method)
+            trained = self.trainer(start, examples, settings, folder, partial(logprobs, run, examples, role), self.seed)
         if trained.neural:
             canary.stops(trained, start, self.tasks)
         result = summarise(self.store, number, tally, self.measure(trained, number))

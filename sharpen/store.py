@@ -101,6 +101,10 @@ class Store:
         """
         history.begin(self.db, scope, round, self._run or 0)
 
+    def set_aside(self, scope: str, round: int) -> None:
+        """Begin a round anew that was only tried; `history.aside` counts what that took."""
+        history.set_aside(self.db, scope, round, self._run or 0)
+
     def add_tasks(self, tasks: Sequence[Task]) -> list[Task]:
         """Record tasks and put their images beside the ledger, each once.
 

@@ -13,10 +13,12 @@ from support import make_task
 from sharpen.budget import Budgeted
 from sharpen.cells import Cell, Shared, held, imbalance, work
 from sharpen.compare import Grid, beside, compare
-from sharpen.comparison import Comparison, by_seed
+from sharpen.comparison import Comparison, by_seed, together
+from sharpen.comparison_text import accuracy, by_round
 from sharpen.errors import UserError
 from sharpen.examples import Examples
 from sharpen.ledger.check import faults
+from sharpen.ledger.history import aside
 from sharpen.methods import Method
 from sharpen.methods.rest_em import RestEm
 from sharpen.methods.sft_seed import SftSeed
@@ -24,6 +26,7 @@ from sharpen.methods.star import Star
 from sharpen.models.scripted import Asked, Scripted
 from sharpen.report.comparison import write_comparison
 from sharpen.run import Run
+from sharpen.statistics import Interval, Paired
 from sharpen.store import Store
 from sharpen.train import Train
 from sharpen.types import Task
@@ -101,7 +104,62 @@ def test_half_the_tokens_are_half_the_samples_whatever_an_attempt_costs(store: S
     assert budgeted.chosen == {1: 3}  # 20 short attempts cost what 3.5 long ones do; 2 × 4,560 / 2,616 is 3.49
     assert len(examples) == 36
     assert store.tally(1, 12, 36).tokens == 12 * 109 * 3
+    assert aside(store.db, 1) == 0  # the trial's two samples are among the three
     assert store.events("collect", 1) == {("budget", "3 samples instead of 4, to spend 4,560 tokens"): 1}
+
+
+def test_what_a_trial_generated_and_the_round_does_not_use_stands_beside_it(tmp_path: Path) -> None:
+    """A trial of 5 samples, 19 tokens each at 12 tasks, for the 2 samples that the first method's tokens allow."""
+    methods = {"a": RestEm(samples=2), "b": RestEm(samples=10)}
+    first, other = run(tmp_path, methods, equal="tokens", seeds=[0]).lines
+    assert (first.tokens, first.aside) == (2 * 12 * 19, 0)
+    assert (other.tokens, other.aside) == (2 * 12 * 19, 3 * 12 * 19)
+    assert other.as_dict()["tokens_aside"] == 684
+    assert list(faults(tmp_path / "b-seed0")) == []
+    again = run(tmp_path / "again", methods, equal="tokens", seeds=[0])  # a killed cell: its attempts are there
+    (tmp_path / "again" / "b-seed0" / "cell.json").unlink()
+    assert run(tmp_path / "again", methods, equal="tokens", seeds=[0]).lines[1].rounds == again.lines[1].rounds
+
+
+def test_each_round_is_told_with_the_base_model_before_it(tmp_path: Path) -> None:
+    """Each round spends 2 · 12 attempts of 19 tokens, half of them right; the base model is right at no task."""
+    model = Scripted(lambda asked: f"<answer>{7 if asked.task.id < 'u' and asked.attempt else 8}</answer>")
+    found = run(tmp_path, {"a": RestEm(samples=2)}, model, rounds=2, seeds=[0])
+    head, *rows = by_round(found)
+    assert head == ["model", "round", "greedy", "sampled", "none right", "correct", "tokens", "examples"]
+    assert [row[:2] for row in rows] == [["base", "0"], ["a", "1"], ["a", "2"]]
+    assert rows[0][2].startswith("0.0% [0.0%")
+    assert rows[0][4:] == ["-"] * 4
+    assert rows[1][2].startswith("100.0%")
+    assert rows[1][4:] == ["0.0 > 0.0", "12 of 24", "456", "12"]
+    assert "By round" in found.table()
+
+
+def test_p_is_adjusted_for_the_methods_beside_it() -> None:
+    """Smallest of three times three, next times two; the first method stands with none."""
+
+    def pair(p: float | None) -> dict[str, Paired]:
+        return {"greedy": Paired(Interval(0.1, None, None, 9), p)}
+
+    found = together([pair(0.03), pair(0.01), pair(0.2)])
+    assert [row["greedy"].adjusted for row in found] == pytest.approx([0.06, 0.03, 0.2])
+    assert together([pair(0.01), {}, pair(None)])[0]["greedy"].adjusted == 0.01
+
+
+def test_a_comparison_tells_adjusted_p_values(tmp_path: Path) -> None:
+    """All four unseen tasks differ one way: 2 / 16 by their signs, times three, for the base model is compared, too."""
+
+    def trained(start: Any, examples: Examples, settings: Train, folder: Path, *_: Any) -> Scripted:
+        good = "a-seed" in str(folder)
+        return Scripted(lambda asked: f"<answer>{7 if good else 8}</answer>", name=str(folder))
+
+    methods = {"a": RestEm(samples=4), "b": RestEm(samples=2), "c": RestEm(samples=3)}
+    found = run(tmp_path, methods, trainer=trained)
+    told: Any = found.lines[1].as_dict()
+    assert (told["against_first"]["greedy"]["p"], told["against_first"]["greedy"]["p_holm"]) == (0.125, 0.375)
+    assert found.lines[0].against_first["greedy"].adjusted is None
+    assert [row[6] for row in accuracy(found)] == ["p", "1.000", "", "0.375", "0.375"]
+    assert "adjusted (Holm) for the 3 models" in found.table()
 
 
 def test_a_trial_takes_back_what_it_counted_and_nothing_of_a_run_that_was_finished(tmp_path: Path) -> None:
@@ -139,12 +197,17 @@ def test_what_is_told_or_tried_further_is_repair_and_no_plain_attempt(tmp_path: 
 
 
 def test_seeds_vary_by_what_their_tasks_have_in_common() -> None:
-    """Differences of 1, 1/2 and 0 by seed: mean 1/2, deviation 1/2, and 4.303 is Student's point at two degrees."""
+    """Differences of 1, 1/2 and 0 by seed, as (1 + d) / 2: mean 3/4, variance 1/16, so 3 · (3/16) / (1/16) = 9 trials.
+
+    4.303 is Student's point at two degrees.
+    """
     ours = [{"greedy": {"t": a, "u": b}} for a, b in ((1.0, 1.0), (1.0, 0.0), (0.0, 0.0))]
     theirs = [{"greedy": {"t": 0.0, "u": 0.0}} for _ in ours]
     found = by_seed(ours, theirs)["greedy"]
-    half = 4.302653 * 0.5 / 3**0.5
-    assert (found.value, found.low, found.high, found.n) == pytest.approx((0.5, 0.5 - half, 0.5 + half, 3))
+    assert (found.value, found.n) == (0.5, 3)
+    for end in (found.low, found.high):
+        q = (1 + (end or 0)) / 2
+        assert (q - 0.75) ** 2 == pytest.approx(4.302653**2 * q * (1 - q) / 9)
     assert by_seed([], []) == {}
 
 

@@ -19,6 +19,8 @@ SCOPES = ("collect", "eval", "import")
 """What a round's result is made of; `report` only looks."""
 TIMED = ("collect", "eval", "train")
 """What a round's work is; a probe or a report of its model may come later."""
+TRIAL, LAYER = "trial", "layer"
+"""Scopes of what a round sampled and does not count as its data."""
 OWNED = ("uses", "events", "examples")
 
 
@@ -40,6 +42,21 @@ def begin(db: Database, scope: str, round: int, run: int) -> None:
     """Forget what this run, or one that did not finish the round, has counted in it so far."""
     here = "WHERE scope = ?1 AND round = ?2 AND (run = ?3 OR run NOT IN (SELECT run FROM rounds WHERE round = ?2))"
     db.run(*((f"DELETE FROM {table} {here}", (scope, round, run)) for table in ("uses", "events")))
+
+
+def set_aside(db: Database, scope: str, round: int, run: int) -> None:
+    """Begin a round anew that was only tried; what it counted so far is kept as what the trial used."""
+    begin(db, TRIAL, round, run)
+    moved = "SELECT ?, round, run, rollout, gold FROM uses WHERE scope = ? AND round = ? AND run = ?"
+    db.run((f"INSERT OR REPLACE INTO uses {moved}", (TRIAL, scope, round, run)))
+    begin(db, scope, round, run)
+
+
+def aside(db: Database, round: int) -> int:
+    """Return the tokens that were sampled beside a round's data: in trials of it, and to choose a layer."""
+    used = "SELECT rollout FROM uses WHERE round = ?1 AND run = ?2 AND scope"
+    query = f"SELECT sum(tokens) FROM rollouts WHERE key IN ({used} IN (?3, ?4)) AND key NOT IN ({used} = 'collect')"
+    return int(next(db.rows(query, (round, seen_run(db, round), TRIAL, LAYER)))[0] or 0)
 
 
 def finish(db: Database, round: int, run: int, grader: str, said: Mapping[str, object]) -> None:

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VistaDpo(Vista):
-    """Settings of VISTA and the weight of the likelihood."""
+    """Settings of VISTA, the weight of the likelihood, and the pace of training."""
 
     alpha: float = 0.5  # α, §4.1
+    lr_share: float = 0.1  # of the model's rate for imitation; ours: §4.1's 1e-5 by the 1e-4 of LLaMA-Factory's SFT
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 0, "alpha")
+        at_least(self, 0, "alpha", "lr_share")
 
     def collect(self, run: Run, tasks: Sequence[Task]) -> Examples:
         """Return a pair, and an imitation of weight α, per correct attempt whose question has a failed one."""

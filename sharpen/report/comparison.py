@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..comparison import Comparison, Line
-from ..comparison_text import DASH, accuracy, cost, kinds, looking, notes, over_seeds
+from ..comparison_text import DASH, accuracy, by_round, cost, kinds, looking, notes, over_seeds
 from .chart import Curve, charts
 from .figures import figures, imbalance, imbalance_key
 from .html import cell, document, heading, section, table, write_page
@@ -32,7 +32,7 @@ def comparison_sections(found: Comparison, of: str = "") -> list[Html]:
     return [
         section(f"Accuracy{of}", tabled("Accuracy", accuracy(found)), *lost, *said),
         section(f"Differences over seeds{of}", tabled(f"Differences from {found.lines[0].name}", over_seeds(found))),
-        section(f"Accuracy over the rounds{of}", curves(models)),
+        section(f"Accuracy over the rounds{of}", curves(models), tabled("By round", by_round(found))),
         section(f"Kinds of question{of}", tabled("Greedy accuracy by kind of question", kinds(models))),
         section(f"Looking at the image{of}", tabled("Facts, and answers that change with the image", looking(found))),
         section(f"Data and cost{of}", tabled("All rounds together", cost(found))),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ..errors import require
+from ..progress import say
 
 
 @dataclass(frozen=True)
 class Train:
     """Settings of one round's training.
 
-    None takes what the model's folder recommends (`sharpen.json`), else the value named beside it.
+    None takes what the model's folder recommends (`sharpen.json`), else the value named beside it. The recommended
+    rate is one for imitation: a method that learns otherwise takes a share of it, its `lr_share`.
     """
 
     lr: float | None = None  # peak; else 1e-5: VISTA-DPO §4.1, ours for SFT, which the paper leaves open
@@ -38,3 +42,16 @@ class Train:
         for name in ("lora", "checkpoints", "warmup", "lr", "beta", "clip_low", "clip_high", "kl"):
             value = getattr(self, name)
             require(value is None or value >= 0, f"train.{name.replace('_', '-')}", value, "0 or more")
+
+
+def rated(settings: Train, model: object, method: object) -> Train:
+    """Return the settings with the method's share of the model's recommended rate, where the user names no rate.
+
+    Where the model recommends none either they stay as they are: the value beside `Train.lr` is DPO's own.
+    """
+    recommended: Mapping[str, Any] = getattr(model, "recommended", {})
+    whole, share = recommended.get("train", {}).get("lr"), getattr(method, "lr_share", 1.0)
+    if settings.lr is not None or whole is None or share == 1:
+        return settings
+    say(f"  learning rate {share * whole:g}: {share:g} of the {whole:g} that the model recommends for imitation")
+    return replace(settings, lr=share * whole)

@@ -1,21 +1,26 @@
-"""VISTA-DPO: who is paired with whom, what weighs how much, and that the reference is read once."""
+"""VISTA-DPO: who is paired with whom, what weighs how much, how fast it trains, and that the reference is read once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from support import make_reading, make_task
 
+from sharpen.budget import Budgeted
+from sharpen.cells import Cell, Shared, depends_on
 from sharpen.examples import Examples, Imitate, Prefer
 from sharpen.improve import improve
+from sharpen.methods import Method
+from sharpen.methods.vista import Vista
 from sharpen.methods.vista_dpo import VistaDpo
 from sharpen.models.model import Read
 from sharpen.models.scripted import Scripted
 from sharpen.run import Run
 from sharpen.store import Store
+from sharpen.train import Train
 from sharpen.train.batch import units
 from sharpen.types import Reading
 
@@ -85,3 +90,44 @@ def test_the_reference_is_read_once_a_round_and_not_again_after_a_crash(tmp_path
         assert Reads.count == (len(seen[0]) if reads else 0)
     assert 3 <= len(seen[0]) <= 4
     assert seen[0].keys() == seen[1].keys()
+
+
+class Recommends(Scripted):
+    """A model whose folder recommends a rate for imitation."""
+
+    recommended: ClassVar = {"train": {"lr": 5e-4, "epochs": 3}}
+
+
+def rate(out: Path, method: Method, kind: type[Scripted] = Recommends, settings: Train | None = None) -> float | None:
+    """The rate that reaches the trainer, None where it is left to the model."""
+    seen: list[Train] = []
+
+    def trainer(start: Any, examples: Examples, settings: Train, *_: Any) -> Scripted:
+        seen.append(settings)
+        return Scripted(lambda asked: RIGHT[0])
+
+    model = kind(lambda asked: TEXTS["mixed"][asked.attempt], lambda task, text: make_reading(text))
+    improve(method, model, [make_task("mixed")], rounds=1, out=out, trainer=trainer, settings=settings)
+    return seen[0].lr
+
+
+def test_dpo_trains_with_a_tenth_of_the_rate_recommended_for_imitation(tmp_path: Path) -> None:
+    plain: dict[str, Any] = {"samples": 5, "resamples": 0, "threshold": float("-inf")}
+    dpo = VistaDpo(**plain)
+    assert rate(tmp_path / "a", dpo) == pytest.approx(5e-5)
+    assert rate(tmp_path / "b", VistaDpo(**plain, lr_share=0.5)) == pytest.approx(2.5e-4)
+    assert rate(tmp_path / "c", Budgeted(dpo, 5, "tokens", (100,))) == pytest.approx(5e-5)
+    assert rate(tmp_path / "d", Vista(**plain)) is None
+    assert rate(tmp_path / "e", dpo, settings=Train(lr=1e-5)) == 1e-5  # what the user says, as it is
+    assert rate(tmp_path / "f", dpo, Scripted) is None  # nothing to take a share of: the trainer's own 1e-5
+
+
+def test_a_cell_of_another_rate_is_another_cell(tmp_path: Path) -> None:
+    tasks = [make_task("mixed")]
+
+    def depends(method: Method) -> object:
+        shared = Shared({"m": method}, Recommends(lambda asked: ""), tasks, tasks, 1, tmp_path, 2)
+        return depends_on(shared, Cell("m", 0))
+
+    assert depends(VistaDpo()) == depends(VistaDpo())
+    assert depends(VistaDpo()) != depends(VistaDpo(lr_share=1.0))
