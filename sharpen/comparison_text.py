@@ -142,14 +142,14 @@ def imbalance(lines: Sequence[Line]) -> list[list[str]]:
 
 def notes(found: Comparison) -> str:
     """Say what the tables mean where it is not plain."""
-    first, n = found.lines[0].name, found.seeds
+    first, n, count = found.lines[0].name, found.seeds, len(found.lines)
     said = [
         f"{n} seed{'s' if n > 1 else ''}; values are means over seeds, intervals (95 %) are over tasks.",
-        f"Differences are paired by task; p is that of the sign-flip test over tasks, adjusted (Holm) for the "
-        f"{len(found.lines)} models that its column compares with {first}.",
+        f"Differences are paired by task; p is that of the sign-flip test over tasks, adjusted (Holm) for the {count} "
+        f"comparison{'s' if count > 1 else ''} with {first} in its column.",
         "Intervals over seeds hold what sampling and training vary, which those over tasks and p do not.",
         "none right: tasks without a correct attempt, before > after repair; correct: attempts, repaired ones too.",
-        "beside: tokens generated to try a number of samples or to choose a layer; no other figure counts them.",
+        "beside: tokens generated to try a number of samples or to choose a layer; only the seconds count them.",
     ]
     slower = [f"{line.name} {line.lr_share:g}" for line in found.lines if line.lr_share != 1]
     if slower:

@@ -159,7 +159,7 @@ def test_a_comparison_tells_adjusted_p_values(tmp_path: Path) -> None:
     assert (told["against_first"]["greedy"]["p"], told["against_first"]["greedy"]["p_holm"]) == (0.125, 0.375)
     assert found.lines[0].against_first["greedy"].adjusted is None
     assert [row[6] for row in accuracy(found)] == ["p", "1.000", "", "0.375", "0.375"]
-    assert "adjusted (Holm) for the 3 models" in found.table()
+    assert "adjusted (Holm) for the 3 comparisons with a" in found.table()
 
 
 def test_a_trial_takes_back_what_it_counted_and_nothing_of_a_run_that_was_finished(tmp_path: Path) -> None:

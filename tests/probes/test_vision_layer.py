@@ -6,6 +6,7 @@ import pytest
 from support import make_task, query
 
 from sharpen.errors import UserError
+from sharpen.ledger.history import aside
 from sharpen.models.scripted import Asked, Scripted
 from sharpen.probes import vision_layer
 from sharpen.run import Run
@@ -56,6 +57,7 @@ def test_auto_chooses_once_from_the_first_tasks_and_notes_it(store: Store) -> No
     assert store.events("collect", 1) == {("layer", "layer 1 chosen, AUROC 0.75; the middle layer's is 0.50"): 1}
     assert store.tally(1, 3, 0).attempts == 0
     assert query(store.folder, "SELECT DISTINCT scope FROM rollouts") == [("layer",)]
+    assert query(store.folder, "SELECT sum(tokens) FROM rollouts") == [(aside(store.db, 1),)]  # no data, but not free
     assert (run.layer(None), run.layer(3)) == (2, 3)
 
 
