@@ -1,6 +1,8 @@
 """Methods, one file per paper, found by name: `vista` is the class `Vista` in `vista.py`.
 
 A method is a frozen dataclass of settings with `start` and `collect(run, tasks) -> examples`.
+It may say `whole = True` where its choice for one task depends on others, and `lr_share`, the share of the model's
+recommended learning rate (one for imitation) that its loss trains with.
 """
 
 from __future__ import annotations
