@@ -111,6 +111,7 @@ BAD: dict[str, dict[str, Any]] = {
     "lies outside the task file's folder": {"image": "../secret.png"},
     "is a link": {"image": "file:///etc/hostname"},
     "2 <image> for 1 images": {"image": "a.png", "question": "<image><image>"},
+    "1 <image> for 0 images": {"question": "What does <image> mean in HTML?"},
     "'question' is empty": {"question": " "},
     "has the id of row": {"id": "good-0"},
     "fails its grader": {"answer": "7, 8 or 9 and (((", "choices": ["1", "2"], "question": "1 or 2?"},
@@ -139,7 +140,7 @@ def test_a_file_with_one_bad_row_of_every_kind(
     (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n")
     command = ["check", "data/t.jsonl", "--model", "tiny", "--json"]
     assert run(command) == 2
-    assert "9 of 30 rows cannot be used" in capsys.readouterr().err
+    assert "10 of 31 rows cannot be used" in capsys.readouterr().err
     assert run([*command, "--max-bad", "0.4", "--allow-bad-gold"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["tasks"] == 20

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..data.fields import BadRow, Fields, Row, text
-from . import Benchmark
+from . import Benchmark, Published
 
 
 def read(row: Row) -> Fields:
@@ -29,4 +29,5 @@ BENCHMARK = Benchmark(
     split="test",
     train="train",
     licence="MIT",
+    published=Published("Qwen2.5-7B-Instruct", 91.6, "arXiv 2412.15115, table 8"),
 )

@@ -35,6 +35,6 @@ BENCHMARK = Benchmark(
     hub="lmms-lab/MMMU",
     row=read,
     split="validation",
-    licence=None,
+    licence="Apache-2.0, as the card of MMMU/MMMU says; that of this copy names none",
     published=Published("InternVL2.5-8B", 56.0, "huggingface.co/OpenGVLab/InternVL2_5-8B, README of commit 082f8a8"),
 )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..data.fields import Elsewhere, Fields, Row, text
-from . import Benchmark
+from . import Benchmark, Published
 
 
 def read(row: Row) -> Fields:
@@ -32,5 +32,6 @@ BENCHMARK = Benchmark(
     licence="CC BY 4.0",
     prompt="Answer in a word or a short phrase.",
     metric="accuracy over open and closed questions together, English",
+    published=Published("Qwen2.5-VL-7B", 67.2, "arXiv 2506.07044, table 6"),
     pictures="download test.json and imgs.zip, unpack the latter beside it, and give --tasks slake:FOLDER/test.json",
 )

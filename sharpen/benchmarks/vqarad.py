@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..data.formats.plain import Plain
-from . import Benchmark
+from . import Benchmark, Published
 
 BENCHMARK = Benchmark(
     title="VQA-RAD",
@@ -15,4 +15,5 @@ BENCHMARK = Benchmark(
     licence="CC0-1.0",
     prompt="Answer in a word or a short phrase.",
     metric="accuracy over open and closed questions together",
+    published=Published("Qwen2.5-VL-7B", 64.5, "arXiv 2506.07044, table 6"),
 )

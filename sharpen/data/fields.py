@@ -28,7 +28,8 @@ class Fields:
     """A row's values by their meaning, not checked yet.
 
     `question` is text, or a tuple of pieces in order in which None stands for the next image. `marks` says what
-    `<image>` is in a text: always a place ("strict"), a place where there are images ("lenient").
+    `<image>` is in a text: always a place ("strict"), or a place where there are images and text in the questions
+    of a data set that is known to have none ("lenient").
     `used` names the columns that are told here; the others join `meta`.
     """
 

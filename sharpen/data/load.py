@@ -51,7 +51,7 @@ def load(spec: str | Path, *, split: str = "train", seed: int = 0, max_bad: floa
     `gold`; text or number, none is unlabelled), `image` or `images` (a path inside the file's folder, a base64
     data URI, bytes, or {"bytes", "path"}; one or a list), `choices`, `system`, `meta`; other columns join `meta`,
     where `solution` or `rationale` is a seed trace.
-    `<image>` in a question marks a place when there are as many as images; without images it is text.
+    `<image>` in a question marks a place, and there have to be as many as images, or none.
     Raises TaskError where no task can be loaded, or where the share of rows that cannot be used exceeds
     `max_bad`.
     """

@@ -102,7 +102,8 @@ def place(question: str, count: int, strict: bool = False) -> tuple[str, tuple[i
     if marks == 0 or (count == 0 and not strict):
         return question, ()
     if marks != count:
-        raise BadRow(f"the question has {marks} {MARK} for {count} images; give one each, or none")
+        where = "give one each, or none" if count else "name the picture, or write < image > where it is text"
+        raise BadRow(f"the question has {marks} {MARK} for {count} images; {where}")
     found, places, start = "", list[int](), 0
     for match in _PLACE.finditer(question):
         found += question[start : match.start()]

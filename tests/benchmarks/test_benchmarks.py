@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Expected]]] = {
         [
             {"image": PICTURE, "question": "Which colour?", "choices": list(COLOURS), "answer": 1, "hint": "Look.",
              "task": "closed choice", "grade": "grade2", "subject": "natural science", "topic": "physics",
-             "category": "c", "skill": "s", "lecture": "", "solution": ""}
+             "category": "c", "skill": "s", "lecture": "", "solution": ""},
+            {"image": None, "question": "Which word?", "choices": ["a", "b"], "answer": 0, "hint": "",
+             "task": "closed choice", "grade": "grade2", "subject": "language science", "topic": "words",
+             "category": "c", "skill": "s", "lecture": "", "solution": ""},
         ],
         [((None, "Look.\nWhich colour?" + LETTER + "\n" + FOUR), "B", COLOURS)],
     ),
@@ -235,6 +239,7 @@ def test_the_right_choice_of_gpqa_is_the_one_its_letter_names(tmp_path: Path) ->
 def test_rows_of_another_part_are_counted_and_not_bad(tmp_path: Path) -> None:
     loaded = load(stored("slake", tmp_path), max_bad=0)
     assert "1 questions that are not in English not asked for" in loaded.read_as
+    assert "1 questions without a picture not asked for" in load(stored("scienceqa", tmp_path)).read_as
 
 
 @pytest.mark.parametrize(
@@ -304,8 +309,9 @@ def test_graders_that_differ_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> N
         setup.graded(RunOptions(tasks="chartqa", test="mmmu"))
 
 
-def test_published_figures_say_where_they_stand() -> None:
-    for name in benchmarks.names():
-        if (figure := benchmarks.find(name).published) is not None:
-            assert 0 < figure.value < 100
-            assert figure.source.startswith("huggingface.co/")
+@pytest.mark.parametrize("name", benchmarks.names())
+def test_published_figures_say_where_they_stand(name: str) -> None:
+    figure = benchmarks.find(name).published
+    assert figure is not None
+    assert 1 < figure.value < 100
+    assert re.match(r"huggingface\.co/\S+, README|github\.com/\S+, \S+\.md|arXiv \d{4}\.\d{5}, table \d", figure.source)

@@ -189,9 +189,11 @@ def test_placeholders_become_places(folder: Path, question: str, content: tuple[
     assert "<image>" not in task.question
 
 
-def test_without_images_a_placeholder_is_text(folder: Path) -> None:
-    task = one(folder, question="What does <image> mean in HTML?", images=[])
-    assert task.content == ("What does <image> mean in HTML?",)
+def test_without_images_a_placeholder_is_a_lost_picture(folder: Path) -> None:
+    """More likely than a question about HTML; a picture that is not shown would go unseen."""
+    why = reason(folder, question="What does <image> mean in HTML?", images=[])
+    assert why.endswith("1 <image> for 0 images; name the picture, or write < image > where it is text")
+    assert one(folder, question="What does < image > mean in HTML?").content == ("What does < image > mean in HTML?",)
 
 
 # --- how many bad rows --------------------------------------------------------------------------

@@ -20,6 +20,6 @@ class Easyr1:
         return {"problem", "answer", "images"} <= set(row) and not {"question", "query"} & set(row)
 
     def read(self, row: Row) -> Fields:
-        """Read a row like a plain one, but for the marks; choices that EasyR1 does not show are a note."""
+        """Read a row like a plain one; choices that EasyR1 does not show are a note."""
         fields = Plain().read(row)
-        return replace(fields, marks="strict", choices=None, used=fields.used - {"choices"})
+        return replace(fields, choices=None, used=fields.used - {"choices"})

@@ -31,7 +31,6 @@ class Plain:
             system=row.get("system"),
             id=row.get("id"),
             meta=row.get("meta"),
-            marks="lenient",
             question_key=question_key,
             answer_key=answer_key,
             used=frozenset({"id", question_key, answer_key, "image", "images", "choices", "system", "meta"}),

@@ -39,7 +39,6 @@ class Vlmevalkit:
             answer=row.get("answer"),
             choices=[str(row[letter]) for letter in letters] or None,
             id=row.get("index"),
-            marks="lenient",
             used=frozenset({"index", "question", "hint", "image", "image_path", "answer", *letters}),
         )
 
