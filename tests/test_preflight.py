@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Picture
 from support import PIXEL, Wrapped, make_task
 
 from sharpen.cli import run
@@ -108,6 +109,7 @@ BAD: dict[str, dict[str, Any]] = {
     "image 'none.png' is not a file": {"image": "none.png"},
     "cannot be decoded": {"image": "broken.png"},
     "larger than 100 million pixels": {"image": "bomb.png"},
+    "more than 200 times as long as wide": {"image": "strip.png"},
     "lies outside the task file's folder": {"image": "../secret.png"},
     "is a link": {"image": "file:///etc/hostname"},
     "2 <image> for 1 images": {"image": "a.png", "question": "<image><image>"},
@@ -135,12 +137,14 @@ def test_a_file_with_one_bad_row_of_every_kind(
     (folder / "bomb.png").write_bytes(
         PIXEL[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)) + chunk(b"IEND", b"")
     )
+    with (folder / "strip.png").open("wb") as file:
+        Picture.new("RGB", (20_000, 1)).save(file)
     rows = [{"id": f"good-{i}", "question": "what is it?", "image": "a.png", "answer": "7"} for i in range(20)]
     rows += [{"id": f"bad-{i}", "question": "what?", "answer": "7", **row} for i, row in enumerate(BAD.values())]
     (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n")
     command = ["check", "data/t.jsonl", "--model", "tiny", "--json"]
     assert run(command) == 2
-    assert "10 of 31 rows cannot be used" in capsys.readouterr().err
+    assert "11 of 32 rows cannot be used" in capsys.readouterr().err
     assert run([*command, "--max-bad", "0.4", "--allow-bad-gold"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["tasks"] == 20

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused by their header: a few kilobytes can unpack to all memory (ours)."""
 
+MAX_ASPECT = 200
+"""Thinner strips are refused: image processors refuse them too, or fill all memory with them, or crop them away."""
+
 # Raster formats only: Pillow would hand an EPS to Ghostscript, which runs programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 # Float, LAB and HSV pixels have no one reading as RGB; Pillow converts some of them to nonsense.
@@ -34,7 +37,7 @@ def decode(image: Image, max_side: int | None = None) -> Picture:
 
     16-bit grey is scaled to 8 bits. `max_side` in pixels shrinks the longer side to at most that,
     keeping the aspect. Raises TaskError where the bytes cannot be read, are not those of the hash, are
-    no picture, are cut short, or hold more than 100 million pixels; ValueError where max_side < 1.
+    no picture, are cut short, hold more than 100 million pixels or are a thin strip; ValueError where max_side < 1.
     """
     if max_side is not None and max_side < 1:
         raise ValueError(f"max_side is {max_side}; give at least 1 pixel, or None for the full size")
@@ -113,9 +116,14 @@ def _opened(image: Image) -> Generator[Picture]:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise pil.DecompressionBombError(f"{width} x {height} pixels")
+            if max(width, height) > MAX_ASPECT * min(width, height):
+                what = f"is a strip of {width} x {height} pixels, more than {MAX_ASPECT} times as long as wide"
+                raise _refusal(image, f"{what}; crop it or leave it out")
             if picture.mode not in MODES and not picture.mode.startswith("I;16"):
                 raise TypeError(f"pixels of kind {picture.mode!r}")
             yield picture
+    except TaskError:
+        raise
     except (pil.DecompressionBombError, pil.DecompressionBombWarning) as error:
         what = f"is larger than {MAX_PIXELS // 10**6} million pixels ({_line(error)}); shrink it first"
         raise _refusal(image, what) from error

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import ModelError, TaskError
 from ..types import Image, Part, Task
 from .families import Family
 from .model import IMAGE, QUESTION, SYSTEM, Prompt
@@ -56,7 +56,7 @@ class Renderer:
         of user text by itself. Raises ModelError where the template loses or reorders a piece of the task.
         """
         texts = [*([] if task.system is None else [task.system]), *(p for p in task.content if isinstance(p, str))]
-        images = iter(self.family.markup(task.images))
+        images = iter(self._markups(task))
         first_of_user = 1 if task.system is not None else 0
         rendered = self._rendered(task)
         ids = self._lead(rendered)
@@ -74,6 +74,15 @@ class Renderer:
                 spans.append(IMAGE if i in self.banned else QUESTION if in_user else SYSTEM)
             ids += new
         return Prompt(task, tuple(ids), bytes(spans))
+
+    def _markups(self, task: Task) -> list[str]:
+        """Return what stands for each image; whatever cannot be shown is named with its task."""
+        try:
+            return self.family.markup(task.images)
+        except TaskError as error:
+            raise TaskError(f"task {task.id!r}: {error}") from error
+        except ValueError as error:  # the library's image processors have limits of their own
+            raise TaskError(f"task {task.id!r}: the model cannot be shown its image ({error}); leave it out") from error
 
     def _pieces(self, rendered: str) -> Iterator[tuple[str, str]]:
         """Split into marks of texts and what lies between, images included, which keeps its placeholders.

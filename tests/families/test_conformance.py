@@ -21,7 +21,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from sharpen import canary
 from sharpen.data.images import decode
-from sharpen.errors import ModelError
+from sharpen.errors import ModelError, TaskError
 from sharpen.examples import Imitate
 from sharpen.models import load
 from sharpen.models.hf import Row
@@ -161,6 +161,17 @@ def test_a_picture_that_makes_other_features_than_tokens_is_refused_before_the_m
     monkeypatch.setattr(model.net.model, "forward", lambda **_: pytest.fail("ran"))
     with pytest.raises(ModelError, match=r"task 'one' has .* image tokens in its prompt and .* image features"):
         model.inputs([Row(short, ())])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (200, 1), pytest.param((20_000, 100), marks=pytest.mark.slow)], ids=str)
+def test_the_smallest_and_the_longest_pictures_are_shown(model: Any, size: tuple[int, int]) -> None:
+    """As many placeholders as features: `write` compares them before the model runs."""
+    assert write(model, Task("t", "what is it ?", (picture(*size),))).part.ids
+
+
+def test_a_picture_that_cannot_be_shown_is_the_user_s_fault(model: Any) -> None:
+    with pytest.raises(TaskError, match="is a strip of 300 x 1 pixels"):
+        write(model, Task("t", "what is it ?", (picture(300, 1),)))
 
 
 def test_a_literal_placeholder_in_a_question_is_text(model: Any) -> None:
