@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 
@@ -89,7 +89,8 @@ class Preflight:
 
     def as_dict(self) -> dict[str, object]:
         """Return the figures for JSON, without the prompts."""
-        return {name: value for name, value in asdict(self).items() if name != "examples"}
+        bare = replace(self, examples=[])  # their pictures may lie in a file that is open, which has no copy
+        return {name: value for name, value in asdict(bare).items() if name != "examples"}
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sharpen.types import Image, Reading, Task
 
@@ -51,3 +54,17 @@ def query(folder: Path, sql: str) -> list[Any]:
         return database.execute(sql).fetchall()
     finally:
         database.close()
+
+
+def options_unknown(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """Options of a documented command that its `--help` does not name; nothing runs."""
+    from sharpen import cli  # late: most tests need no command line
+
+    program, *arguments = shlex.split(command, comments=True)
+    assert program == "sharpen"
+    name = arguments[:2] if arguments[:1] in (["run"], ["check"]) else arguments[:1]
+    with pytest.raises(SystemExit) as left:
+        cli.run([*name, "--help"])
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    return {word for word in arguments if word.startswith("--") and word not in shown}

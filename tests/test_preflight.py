@@ -12,6 +12,7 @@ from PIL import Image as Picture
 from support import PIXEL, Wrapped, make_task
 
 from sharpen.cli import run
+from sharpen.data.load import load_tasks
 from sharpen.models.model import IMAGE, QUESTION, SYSTEM, Prompt, Write, Written
 from sharpen.preflight import ROW_BYTES, Plan, Tried, lines, planned, preflight
 from sharpen.preflight_command import names_tasks
@@ -157,6 +158,17 @@ def test_a_file_with_one_bad_row_of_every_kind(
     assert page.count("<article>") == 3
     assert "image tokens⟩" in page
     assert 'class="t s2"' in page
+
+
+def test_pictures_in_a_parquet_file_are_looked_at_where_they_lie(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    rows = [{"question": f"what is it, {i}?", "image": {"bytes": PIXEL, "path": None}} for i in range(3)]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
+    found = preflight(Neural(None), load_tasks(tmp_path / "t.parquet"), PLAN)
+    assert len(found.examples) == 3
+    assert json.loads(json.dumps(found.as_dict()))["images"] == {"1": 3}
 
 
 def test_lines_say_unknown_as_none() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
+from support import options_unknown
 
-from sharpen import cli, methods
+from sharpen import methods
 from sharpen.report.readme import README, generated
 
 TEXT = README.read_text()
@@ -36,15 +36,7 @@ def test_linked_files_exist() -> None:
 def test_commands_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
     """Every command with every option it shows is parsed; `--help` stops before anything runs."""
     assert len(COMMANDS) >= 2
-    for command in COMMANDS:
-        program, *arguments = shlex.split(command)
-        assert program == "sharpen"
-        options = {word for word in arguments if word.startswith("--")}
-        with pytest.raises(SystemExit) as left:
-            cli.run([*arguments[:2], "--help"])
-        assert left.value.code == 0
-        shown = capsys.readouterr().out
-        assert {option for option in options if option not in shown} == set()
+    assert {command: unknown for command in COMMANDS if (unknown := options_unknown(command, capsys))} == {}
 
 
 @pytest.mark.slow
