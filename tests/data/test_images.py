@@ -91,6 +91,22 @@ def test_16_bit_grey_is_scaled_not_cut(mode: str, kind: str) -> None:
     assert [got.getpixel((x, 0)) for x in range(3)] == [(0,) * 3, (127,) * 3, (255,) * 3]
 
 
+def png16(colour: int, *samples: int) -> Image:
+    """A PNG of one pixel with 16 bits a sample, which Pillow reads and does not write."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, colour, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(b"\0" + struct.pack(f">{len(samples)}H", *samples)))
+    return Image.of(b"\x89PNG\r\n\x1a\n" + head + body + chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize(
+    ("image", "want"),
+    [(png16(2, 65535, 32896, 0), (255, 128, 0)), (png16(6, 0, 0, 0, 0), WHITE), (png16(4, 0, 0), WHITE)],
+    ids=["colour", "colour and alpha", "grey and alpha"],
+)
+def test_16_bit_colour_and_alpha(image: Image, want: tuple[int, int, int]) -> None:
+    assert decode(image).getpixel((0, 0)) == want
+
+
 def test_palette_and_bilevel() -> None:
     assert decode(encoded(pil.new("RGB", (2, 2), BLUE).quantize(4))).getpixel((1, 1)) == BLUE
     assert decode(encoded(pil.new("1", (2, 2), 1))).getpixel((1, 1)) == WHITE
