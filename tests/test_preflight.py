@@ -149,10 +149,11 @@ def test_a_file_with_one_bad_row_of_every_kind(
     assert run([*command, "--max-bad", "0.4", "--allow-bad-gold"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["tasks"] == 20
-    reasons = [row["reason"] for row in said["left_out"]]
-    assert len(reasons) == len(BAD) + 1
-    for why in [*BAD, "is not JSON"]:
-        assert sum(why in reason for reason in reasons) == 1, why
+    named = {row["id"]: row["reason"] for row in said["left_out"]}
+    assert len(said["left_out"]) == len(named) == len(BAD) + 1
+    for i, (why, row) in enumerate(BAD.items()):
+        assert why in named[row.get("id", f"bad-{i}")]
+    assert "is not JSON" in named[f"t-{len(rows) + 1}"]
     assert said["planned"]["attempts"] == 3 * 20 * 10 * 4 + 4 * 200 * 10
     page = (tmp_path / "preflight.html").read_text()
     assert page.count("<article>") == 3
