@@ -74,6 +74,12 @@ class RunOptions(Common):
     """Leave out tasks to learn from that are measured on, too; without it they are only named."""
     train: Train = field(default_factory=Train)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        trains = self.train.lora > 0 or not self.loading.quantize
+        wanted = "--train.lora RANK with it, since rounded weights cannot be trained, or leave it out"
+        require(trains, "loading.quantize", self.loading.quantize, wanted)
+
 
 @dataclass(frozen=True)
 class EvalOptions(Common):
@@ -135,6 +141,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     from . import folder_commands as folder
     from .compare_command import compare_command
+    from .merge_command import merge_command
     from .probe_command import probe_command
 
     commands: dict[str, Callable[[Sequence[str]], int | None]] = {
@@ -148,6 +155,7 @@ def run(arguments: Sequence[str]) -> int:
         "regrade": folder.regrade_command,
         "audit": folder.audit_command,
         "export": folder.export_command,
+        "merge": merge_command,
         "list": list_command,
     }
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -179,6 +187,7 @@ USAGE = """sharpen COMMAND …: make a vision-language model reason better from 
   regrade DIR           new verdicts on all recorded attempts by other grader settings
   audit DIR             a sheet of verdicts for a person to check
   export DIR --to T     examples and tasks as rows for other trainers
+  merge ADAPTER         an adapter and its base as one model, which is asked whether it answers alike
   list                  methods, probes, worlds and benchmarks
 
 `sharpen COMMAND --help` names every option."""

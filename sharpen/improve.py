@@ -10,14 +10,14 @@ from typing import Protocol
 
 from . import canary
 from .answers import Grader
-from .errors import UserError
 from .evaluate import SAMPLES, Evaluation, distinct, evaluate
 from .examples import Examples
-from .methods import Method
+from .methods import Method, require_plan
 from .models.model import Model
 from .progress import say
-from .rounds import Improved, Round, announce, announce_events, announce_folder, made_of, require_work, span, summarise
+from .rounds import Improved, Round, announce, announce_events, announce_folder, made_of, require_work, summarise
 from .run import PORTION, Run
+from .statistics import span
 from .store import Store
 from .train import Train, rated, record
 from .types import Task
@@ -64,8 +64,7 @@ def improve(
     with reasons.
     Raises UserError where a round has nothing to work or train on.
     """
-    if rounds < 1 or not tasks:
-        raise UserError(f"{rounds} rounds on {len(tasks)} tasks is no work; give at least one of each")
+    require_plan(method, rounds, tasks)
     if trainer is None:
         from .train.trainer import train  # torch is needed from here on only
 

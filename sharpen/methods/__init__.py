@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Method(Protocol):
-    """What `improve` needs of a method; `start` says which weights each round trains."""
+    """What `improve` needs of a method; `start` says which weights each round trains.
+
+    One that cannot do without images has an attribute `looks` that says so.
+    """
 
     @property
     def start(self) -> Literal["base", "last"]: ...
@@ -49,3 +52,14 @@ def summary(name: str) -> str:
     """Return the first line of a method's docstring: what `sharpen list` and the README show."""
     doc = importlib.import_module(f"{__name__}.{name}").__doc__ or ""
     return doc.strip().splitlines()[0]
+
+
+def require_plan(method: Method, rounds: int, tasks: Sequence[Task]) -> None:
+    """Raise UserError for no rounds, no tasks, or tasks without images for a method that scores looking at them."""
+    if rounds < 1 or not tasks:
+        raise UserError(f"{rounds} rounds on {len(tasks)} tasks is no work; give at least one of each")
+    if getattr(method, "looks", False) and not any(t.images for t in tasks):
+        raise UserError(
+            f"{type(method).__name__} scores how much an attempt looked at its image, and none of {len(tasks)} tasks "
+            "has one; switch that off with --threshold -inf, or take another method"
+        )

@@ -43,6 +43,11 @@ class Vista(Repairing):
         at_least(self, 1, "most")
         require(self.threshold == self.threshold, "threshold", self.threshold, "a number, or -inf for none")
 
+    @property
+    def looks(self) -> bool:
+        """Whether it scores attention to images, which the tasks must have then."""
+        return self.threshold > -inf
+
     def collect(self, run: Run, tasks: Sequence[Task]) -> Examples:
         """Return one example per correct attempt that looked at the image."""
         kept, _ = self.select(run, tasks)
@@ -50,7 +55,7 @@ class Vista(Repairing):
 
     def select(self, run: Run, tasks: Sequence[Task]) -> tuple[list[Group], list[Group]]:
         """Return the correct attempts to learn from, and the failed ones of the first sampling."""
-        share = ImageShare(run.layer(self.layer, tasks)) if self.threshold > -inf else None
+        share = ImageShare(run.layer(self.layer, tasks)) if self.looks else None
         groups = self.attempts(run, tasks)
         found = right(merge(groups, self.rescue(run, groups)), correct)
         kept = dedupe(found) if self.distinct else found

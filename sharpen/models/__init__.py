@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,27 +15,41 @@ from .settings import Loading
 if TYPE_CHECKING:
     from .hf import HF
 
+ADAPTER = "adapter_model.safetensors"
 FETCHED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
 
 def load(name: str, loading: Loading | None = None, *, dtype: str | None = None, device: str | None = None) -> HF:
     """Load a model; raises ModelError where there is none or its weights are not safetensors."""
     settings = loading or Loading()
-    folder = folder_of(name, settings)
+    folder, adapters = found(name, settings)
     from .hf import HF
 
-    adapter = None
-    try:
-        if is_adapter(folder):
-            from .loading import base_of
+    with broken(name, folder):
+        return HF(folder, name, settings, adapters=adapters, dtype=dtype, device=device)
 
-            adapter, (base, revision) = folder, base_of(folder)
-            folder = folder_of(base, replace(settings, revision=revision))
-        return HF(folder, name, settings, adapter=adapter, dtype=dtype, device=device)
+
+def found(name: str, loading: Loading) -> tuple[Path, list[Path]]:
+    """Return the folder of a name's weights, and those of the adapters on top of them, the lowest first."""
+    folder, adapters = folder_of(name, loading), list[Path]()
+    while is_adapter(folder):
+        if folder in adapters:
+            raise ModelError(f"the adapter {folder} names itself as its base model; correct its adapter_config.json")
+        adapters.insert(0, folder)
+        with broken(name, folder):
+            base, revision = base_of(folder)
+        folder = folder_of(base, replace(loading, revision=revision))
+    return folder, adapters
+
+
+@contextmanager
+def broken(name: str, folder: Path) -> Generator[None]:
+    """Name the folder in whatever the libraries raise about it: it is the folder that has to be looked at."""
+    try:
+        yield
     except ModelError:
         raise
     except Exception as error:
-        # Whatever a broken folder makes the libraries raise, it is the folder that has to be looked at.
         lines = str(error).strip().splitlines() or ["no reason given"]
         raise ModelError(f"{name} cannot be loaded from {folder}: {type(error).__name__}: {lines[0]}") from error
 
@@ -40,6 +57,19 @@ def load(name: str, loading: Loading | None = None, *, dtype: str | None = None,
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds changes to another model and not a model."""
     return (folder / "adapter_config.json").exists() and not (folder / "config.json").exists()
+
+
+def base_of(adapter: Path) -> tuple[str, str]:
+    """Return name and revision of the model that an adapter was made for; raises ModelError without safetensors."""
+    if not (adapter / ADAPTER).exists():
+        raise ModelError(f"the adapter {adapter} holds no {ADAPTER}; save it with safetensors")
+    said = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    name = said.get("base_model_name_or_path")
+    if not name:
+        raise ModelError(
+            f"the adapter {adapter} does not name its base model; add base_model_name_or_path to its config"
+        )
+    return str(name), str(said.get("revision") or "")
 
 
 def folder_of(name: str, loading: Loading | None = None) -> Path:

@@ -5,11 +5,10 @@ Each prompt is read once and its cache branched into the attempts; finished rows
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
+import warnings
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,11 @@ from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
 from ..progress import say
-from ..train.record import DONE
 from ..types import Part, Reading, Task
-from . import families
+from . import families, identity
 from .decode import READ_TOKENS, decode, standing
 from .lines import Line, Size, continued, packed, share, split
-from .loading import chat_template, parts, sees, weights
+from .loading import adapted, chat_template, parts, sees, speech, weights
 from .model import IMAGE, Prompt, Read, Write, Written
 from .reading import measure
 from .render import Renderer
@@ -47,6 +45,7 @@ PROMPTS = 4096
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 logging.getLogger("transformers").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft 0.21 asks for it
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ class HF:
         name: str,
         loading: Loading | None = None,
         *,
-        adapter: Path | None = None,
+        adapters: Sequence[Path] = (),
+        beside: bool = False,
         dtype: str | None = None,
         device: str | None = None,
     ) -> None:
@@ -77,11 +77,17 @@ class HF:
         self.loading = replace(loading or Loading(), **given)
         self.folder = folder
         self.name = name
-        self.adapter = adapter
-        self.parts = parts(folder, self.loading)
+        self.adapters = tuple(adapters)
+        """Folders of what is added to the weights, in this order."""
+        self.speech = speech(folder, self.adapters)
+        """Folder of the tokenizer and the chat template."""
+        self.parts = parts(folder, self.loading, self.speech)
         seeing = sees(self.parts.config)
         self.family = families.find(self.parts, seeing)
-        self.net: Any = weights(folder, self.parts.config, self.loading, adapter)
+        within = self.adapters[:-1] if beside else self.adapters
+        self.net: Any = weights(folder, self.parts.config, self.loading, within)
+        self.beside: Any = adapted(self.net, self.adapters[-1]) if beside else None
+        """peft's view of the network where its last adapter is not merged in."""
         self.device: torch.device = self.net.get_input_embeddings().weight.device
         stop = self.net.generation_config.eos_token_id
         stop = self.parts.tokenizer.eos_token_id if stop is None else stop
@@ -90,11 +96,11 @@ class HF:
         self.render = Renderer(
             self.parts.tokenizer,
             self.family,
-            chat_template(folder),
+            chat_template(folder, self.speech, self.parts.tokenizer),
             [stop] if isinstance(stop, int) else stop,
             self.loading.thinking,
         )
-        self.recommended: dict[str, Any] = read_settings(folder)
+        self.recommended: dict[str, Any] = identity.settings(folder)
         self._prompts: dict[str, Prompt] = {}
         self._pixels: dict[tuple[str, ...], dict[str, torch.Tensor]] = {}
 
@@ -116,11 +122,19 @@ class HF:
             )
 
     def again(self, dtype: str, folder: Path | None = None) -> HF:
-        """Load the same weights anew, without rounding them to fewer bits, or those of a folder trained from them."""
-        loading = replace(self.loading, quantize="", device_map="", device=str(self.device))
+        """Load the same weights anew on one device, or those of a folder trained from them."""
+        loading = replace(self.loading, device_map="", device=str(self.device))
         if folder is not None:
             return HF(folder, str(folder), loading, dtype=dtype)
-        return HF(self.folder, self.name, loading, adapter=self.adapter, dtype=dtype)
+        return HF(self.folder, self.name, loading, adapters=self.adapters, dtype=dtype)
+
+    @property
+    def origin(self) -> tuple[str, str | None]:
+        """Name and revision by which what is trained beside these weights finds them again."""
+        if self.adapters:
+            return str(self.adapters[-1].resolve()), None
+        commit = identity.commit(self.folder)
+        return (str(self.folder.resolve()), None) if commit is None else (self.name, commit)
 
     @property
     def identity(self) -> str:
@@ -129,34 +143,11 @@ class HF:
 
     @cached_property
     def _identity(self) -> str:
-        how = self.loading
-        asked = "" if how.thinking is None else f"thinking {how.thinking}"
-        shown = f"at most {how.max_side} pixels" if how.max_side else ""
-        total = hashlib.sha256(f"{self.net.dtype}{how.quantize}{asked}{shown}".encode())
-        for folder in (self.folder, self.adapter):
-            for file in sorted(folder.iterdir()) if folder else ():
-                if file.suffix in HASHED and file.name not in {SETTINGS, DONE}:
-                    with file.open("rb") as data:
-                        total.update(file.name.encode() + hashlib.file_digest(data, "sha256").digest())
-        return total.hexdigest()
+        return identity.of(self)
 
     def describe(self) -> dict[str, Any]:
         """Return what a manifest says of it: name, revision, how it was loaded, processor and generation settings."""
-        files = [self.folder / name for name in DESCRIBED]
-        # A folder in the hub's cache is named by the commit.
-        commit = self.folder.name if self.folder.parent.name == "snapshots" else None
-        return {
-            "name": self.name,
-            "revision": commit,
-            "adapter": None if self.adapter is None else str(self.adapter),
-            "family": type(self.family).__name__,
-            "image_processor": None if self.parts.images is None else type(self.parts.images).__name__,
-            "dtype": str(self.net.dtype).removeprefix("torch."),
-            "device": str(self.device),
-            "attention": self.decoder.config._attn_implementation,
-            "loading": asdict(self.loading),
-            **{file.name: json.loads(file.read_text()) for file in files if file.exists()},
-        }
+        return identity.described(self)
 
     @property
     def neural(self) -> bool:
@@ -165,8 +156,16 @@ class HF:
 
     @property
     def exact(self) -> bool:
-        """Whether it computes in single precision or better; half precision rounds at the third digit."""
-        return self.net.dtype in (torch.float32, torch.float64)
+        """Whether it computes in single precision or better; half precision rounds at the third digit.
+
+        With weights of fewer bits the kernels differ by the shape of a batch, whatever their number format.
+        """
+        return self.net.dtype in (torch.float32, torch.float64) and not self.rounded
+
+    @property
+    def rounded(self) -> bool:
+        """Whether weights have fewer bits than they are computed with: only adapters beside them can be trained."""
+        return bool(getattr(self.net, "is_quantized", False))
 
     @property
     def stop_ids(self) -> frozenset[int]:
@@ -357,18 +356,6 @@ class HF:
             return CPU_CACHE_BYTES // per_token
         free, _ = torch.cuda.mem_get_info(self.device)
         return int(free * GPU_CACHE_SHARE) // per_token
-
-
-DESCRIBED = ("processor_config.json", "preprocessor_config.json", "generation_config.json", "sharpen.json")
-SETTINGS = "sharpen.json"
-"""File in a model's folder with the settings recommended for it; not part of its identity."""
-HASHED = {".safetensors", ".json", ".jinja", ".model", ".txt"}
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """Return a model's recommended settings; empty where it has none."""
-    file = folder / SETTINGS
-    return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
 def _split(requests: Sequence[tuple[int, Write]], most: int) -> tuple[list[int], list[Write]]:

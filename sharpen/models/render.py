@@ -19,6 +19,12 @@ from .model import IMAGE, QUESTION, SYSTEM, Prompt
 OPEN, CLOSE = "\ue000", "\ue001"
 """Private-use characters that stand for user text while the chat template runs."""
 
+CHOICES = ("enable_thinking", "thinking")
+"""Names by which templates ask whether the answer is to begin with thoughts."""
+THOUGHT, THOUGHT_ENDS = "<think>", "</think>"
+THOUGHTLESS = re.compile(r"<think>\s*</think>\s*")
+THINKING = re.compile(r"<think>\s*\Z")
+
 
 class Renderer:
     """Turns tasks into prompts and ids into text for one model."""
@@ -38,8 +44,9 @@ class Renderer:
         self._template = chat_template or (named.get("default") if isinstance(named, dict) else named)
         if not self._template:
             raise ModelError("the model has no chat template; add chat_template.jinja to its folder")
-        # Templates of models that can think with and without tags ask for this by name; others do not look.
-        self._settings = {} if thinking is None else {"enable_thinking": thinking}
+        self._settings = {} if thinking is None else dict.fromkeys(CHOICES, thinking)
+        if self._settings and not any(name in self._template for name in CHOICES):
+            raise ModelError(f"the chat template offers no choice of thinking ({' or '.join(CHOICES)}); leave it out")
         # SentencePiece models put "▁" before any text; in the middle of a prompt that would be a blank too many.
         self._prepends = "▁" in tokenizer.convert_ids_to_tokens(tokenizer("a", add_special_tokens=False).input_ids)[0]
         placeholder = f"|{re.escape(family.placeholder)}" if family.placeholder else ""
@@ -146,14 +153,22 @@ class Renderer:
         )
 
     def part(self, text: str) -> Part:
-        """Return a response that another author wrote as ids: what the template puts before it, it, the end of turn."""
-        gap, stop = self._turn
+        """Return a response that another author wrote as ids: what the template puts before it, it, the end of turn.
+
+        Where the prompt has begun the thoughts already the response goes on with them, or ends them if it has none.
+        """
+        gap, stop, thinking = self._turn
+        if text.lstrip().startswith(THOUGHT):
+            gap = THOUGHTLESS.sub("", gap)
+            text = text.lstrip().removeprefix(THOUGHT).lstrip("\n") if thinking else text
+        elif thinking and THOUGHT_ENDS not in text:
+            text = f"\n{THOUGHT_ENDS}\n\n{text}"
         ids = (*self._ids(gap + text, special=False, first=False), stop)
         return Part(ids, self.texts([ids])[0], "teacher")
 
     @cached_property
-    def _turn(self) -> tuple[str, int]:
-        """What a whole conversation has between the prompt and a response, and the id that ends the response."""
+    def _turn(self) -> tuple[str, int, bool]:
+        """What stands between prompt and response, the id that ends it, and whether the prompt begins thoughts."""
         asked = {"role": "user", "content": [{"type": "text", "text": mark(0)}]}
         said = {"role": "assistant", "content": [{"type": "text", "text": mark(1)}]}
         prompt = self._templated([asked], True)
@@ -161,7 +176,8 @@ class Renderer:
         gap = before.removeprefix(prompt) if found and before.startswith(prompt) else ""
         ends = [i for i in self._plain(after, True) if i in self.stop_ids]
         own = self.tokenizer.eos_token_id
-        return gap, ends[0] if ends else own if own in self.stop_ids else min(self.stop_ids)
+        stop = ends[0] if ends else own if own in self.stop_ids else min(self.stop_ids)
+        return gap, stop, bool(THINKING.search(prompt))
 
     def _templated(self, messages: list[dict[str, Any]], prompt: bool) -> str:
         rendered: str = self.tokenizer.apply_chat_template(

@@ -22,7 +22,7 @@ class Loading:
     device_map: str = ""
     """`auto` spreads the layers over all GPUs, to sample and read with a model larger than one of them."""
     quantize: Literal["", "4bit", "8bit"] = ""
-    """Weights of fewer bits, to sample and read with; needs bitsandbytes and a GPU."""
+    """Weights of fewer bits, beside which only adapters are trained; needs bitsandbytes, and `8bit` a GPU."""
     attention: Attention = "auto"
     """`auto`: sdpa, or eager for a model that has no other; any other kernel is used or refused."""
     revision: str = ""

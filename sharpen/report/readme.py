@@ -34,7 +34,7 @@ def bodies(source: str) -> str:
     indent = "    " if source.startswith(("class", "@")) else ""
     body: list[str] = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
+        if isinstance(node, ast.FunctionDef) and not (node.name.startswith("__") or node.decorator_list):
             first, doc = node.lineno - 1, node.body[0]
             body += [*lines[first : doc.lineno - 1], *lines[(doc.end_lineno or doc.lineno) : node.end_lineno], "", ""]
     return "\n".join(line.removeprefix(indent) for line in body).strip()

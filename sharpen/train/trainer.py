@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from ..errors import ModelError, StoreError, TrainError, Unsupported
 from ..examples import Examples, Reinforce
 from ..ledger.files import force
 from ..models.hf import HF
+from ..models.loading import weights, write_whole
 from ..models.model import Model
 from ..progress import Progress, say
 from ..types import digest
@@ -56,6 +57,7 @@ def train(
     if not isinstance(start, HF):
         raise Unsupported(f"{start.name} has no weights here to train; train a model folder or a hub id")
     settings = resolved(settings, start)
+    require_trainable(start, settings)
     recipe = {
         "start": start.identity,
         "examples": digest([repr_of(e) for e in examples]),
@@ -83,6 +85,20 @@ def train(
             f"training on {len(examples)} examples left every weight of {start.name} as it was; raise lr or epochs"
         )
     return trained
+
+
+def require_trainable(start: HF, settings: Train) -> None:
+    """Raise Unsupported where weights of fewer bits would have to change, or there are none to add adapters to."""
+    if start.rounded and not settings.lora:
+        raise Unsupported(
+            f"{start.name} is loaded with rounded weights, which cannot be trained; train adapters beside them with "
+            "--train.lora RANK, or load it without --loading.quantize"
+        )
+    if start.rounded and not start.loading.quantize:
+        raise Unsupported(
+            f"{start.name} lies in {start.folder} with rounded weights, to which trained adapters cannot be added "
+            "exactly; give the model that it was rounded from, with --loading.quantize 4bit"
+        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +193,7 @@ def _train(
     trainer.train(resume_from_checkpoint=last_checkpoint(work))
     seconds = time.monotonic() - began
     shutil.rmtree(work / "model", ignore_errors=True)
-    save(model, net, start, work / "model")
+    save(net, start, work / "model")
     return {
         "curve": trainer.state.log_history,
         "seconds": seconds,
@@ -218,11 +234,18 @@ def arguments(settings: Recipe, units: int, work: Path, gpu: bool, seed: int) ->
 def prepare(model: HF, settings: Train) -> Any:
     """Freeze what the family freezes, switch the rest on or put adapters beside it; return the module to train."""
     frozen = model.frozen
-    for name, parameter in model.net.named_parameters():
-        parameter.requires_grad_(not name.startswith(frozen))
+    if model.rounded:
+        from peft import prepare_model_for_kbit_training
+
+        # Freezes all, and computes norms and embeddings in single precision (arXiv 2305.14314 §3).
+        prepare_model_for_kbit_training(model.net, use_gradient_checkpointing=False)
+    else:
+        for name, parameter in model.net.named_parameters():
+            parameter.requires_grad_(not name.startswith(frozen))
     model.net.train()
     if settings.gradient_checkpointing:
-        model.net.gradient_checkpointing_enable()
+        # The library renamed it in 5.23 and warns of the old name.
+        getattr(model.net, "activation_checkpointing_enable", model.net.gradient_checkpointing_enable)()
     if not settings.lora:
         return model.net
     from peft import LoraConfig, get_peft_model
@@ -238,16 +261,22 @@ def prepare(model: HF, settings: Train) -> Any:
     return get_peft_model(model.net, config)
 
 
-def save(model: HF, net: Any, start: HF, folder: Path) -> None:
+def save(net: Any, start: HF, folder: Path) -> None:
     """Write the trained model as a whole folder: merged weights, processor, settings; adapters beside it."""
     if hasattr(net, "merge_and_unload"):
+        config = net.peft_config["default"]
+        config.base_model_name_or_path, config.revision = start.origin
         net.save_pretrained(folder / "adapter")
-        net = net.merge_and_unload()
-    net.to(start.net.dtype).save_pretrained(folder)
-    for file in start.folder.iterdir():
-        side = file.suffix in {".json", ".jinja", ".model", ".txt"} and "safetensors" not in file.name
-        if side and file.name != DONE and not (folder / file.name).exists():
-            shutil.copy(file, folder / file.name)
+        # What was rounded stays so: the adapters are added to the weights as they lie in the folder.
+        net = whole(start, folder / "adapter") if start.rounded else net.merge_and_unload()
+    write_whole(net.to(start.net.dtype), start, folder)
+
+
+def whole(start: HF, adapter: Path) -> Any:
+    """Load a model's own weights, not rounded, on the CPU, which has room for them, and merge an adapter in."""
+    dtype: Any = str(start.net.dtype).removeprefix("torch.")
+    loading = replace(start.loading, quantize="", device="cpu", device_map="", dtype=dtype)
+    return weights(start.folder, start.parts.config, loading, [adapter])
 
 
 def last_checkpoint(work: Path) -> str | None:

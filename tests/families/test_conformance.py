@@ -24,7 +24,7 @@ from sharpen.data.images import decode
 from sharpen.errors import ModelError, TaskError
 from sharpen.examples import Imitate
 from sharpen.models import load
-from sharpen.models.hf import Row
+from sharpen.models.hf import HF, Row
 from sharpen.models.lines import continued
 from sharpen.models.model import IMAGE, QUESTION, SYSTEM, Read, Sampling, Write
 from sharpen.models.settings import Loading
@@ -138,6 +138,21 @@ def test_spans_say_where_system_images_and_question_are(model: Any) -> None:
         words, at = letters(shown(model, task, QUESTION)), 0
         for piece in (letters(p) for p in task.content if isinstance(p, str)):
             at = words.index(piece, at) + len(piece)  # in order, whatever frames of images stand between
+
+
+def test_every_text_stands_behind_the_features_of_the_images_before_it(model: Any) -> None:
+    """Counted, whatever frames and tiles are: three images at any places, one after the question, none."""
+    token = model.family.image_tokens[0]
+    for task in TASKS:
+        each = iter(markup.count(token) for markup in model.family.markup(task.images))
+        text, at, before = shown(model, task, SYSTEM, IMAGE, QUESTION), 0, 0
+        for piece in task.content:
+            if isinstance(piece, Image):
+                before += next(each)
+            elif piece.strip():
+                at = text.index(piece.strip(), at)
+                assert text[:at].count(token) == before, (task.id, piece)
+        assert model.prompt(task).spans.count(IMAGE) == before == text.count(token)
 
 
 def test_images_and_question_stand_in_the_order_of_the_view(model: Any) -> None:
@@ -336,9 +351,12 @@ def test_adapters_are_saved_merged_and_loaded_by_name(model: Any, tmp_path: Path
     trained = trainer.train(model, examples(model), settings, tmp_path / "m", dict, 0)
     before, after = weights(model), weights(trained)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed
-    assert all("layers" in name and not name.startswith(model.frozen) for name in changed)
+    linear = {f"{n}.weight" for n, module in model.net.named_modules() if isinstance(module, torch.nn.Linear)}
+    head = f"{next(n for n, m in model.net.named_modules() if m is model.net.get_output_embeddings())}.weight"
+    assert changed == {name for name in linear if not name.startswith(model.frozen)} - {head}
+    assert all(".layers." in name for name in changed)
     by_name = load(str(tmp_path / "m" / "adapter"))
     assert by_name.identity != model.identity
-    answers = [[write(m, t).part.ids for t in (ONE, THREE)] for m in (model, trained, by_name)]
-    assert answers[1] == answers[2] != answers[0]
+    beside = HF(model.folder, "beside", model.loading, adapters=[tmp_path / "m" / "adapter"], beside=True)
+    answers = [[write(m, t).part.ids for t in (ONE, THREE)] for m in (model, trained, by_name, beside)]
+    assert answers[1] == answers[2] == answers[3] != answers[0]

@@ -14,6 +14,7 @@ from transformers import GPT2Config
 from sharpen.errors import ModelError, Unsupported, UserError
 from sharpen.models import load
 from sharpen.models.hf import HF
+from sharpen.models.loading import write_whole
 from sharpen.models.model import Read, Sampling, Write
 from sharpen.models.settings import Loading
 from sharpen.worlds import world
@@ -22,7 +23,10 @@ from sharpen.worlds import world
 def test_pickled_weights_are_not_loaded(random_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(random_folder, tmp_path / "m", ignore=shutil.ignore_patterns("*.safetensors"))
     torch.save({}, tmp_path / "m" / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"m cannot be loaded .*safetensors"):
+    with pytest.raises(ModelError, match=r"m holds only pytorch_model\.bin, .* \*\.safetensors"):
+        load(str(tmp_path / "m"))
+    (tmp_path / "m" / "pytorch_model.bin").unlink()
+    with pytest.raises(ModelError, match="m holds no weights"):
         load(str(tmp_path / "m"))
 
 
@@ -52,11 +56,6 @@ def test_a_model_without_sdpa_falls_back_to_eager_and_says_so(
 def test_a_kernel_that_is_not_there_is_refused_by_name(random_folder: Path) -> None:
     with pytest.raises(ModelError, match="does not run with attention 'flash_attention_2'"):
         load(str(random_folder), Loading(attention="flash_attention_2"))
-
-
-def test_fewer_bits_need_what_is_not_here(random_folder: Path) -> None:
-    with pytest.raises(ModelError, match="quantize '4bit' needs a CUDA device and bitsandbytes"):
-        load(str(random_folder), Loading(quantize="4bit", device="cpu"))
 
 
 def test_a_device_and_a_device_map_exclude_each_other() -> None:
@@ -89,7 +88,8 @@ def test_the_manifest_names_commit_kernel_and_how_it_was_loaded(random_folder: P
     said = load(str(commit), Loading(dtype="bfloat16")).describe()
     assert (said["revision"], said["dtype"], said["attention"]) == ("0f1e2d", "bfloat16", "sdpa")
     assert said["loading"]["trust_remote_code"] is False
-    assert load(str(random_folder)).describe()["revision"] is None
+    plain = load(str(random_folder)).describe()
+    assert (plain["revision"], plain["folder"]) == (None, str(random_folder.resolve()))
 
 
 def test_identity_follows_what_changes_answers(random_folder: Path) -> None:
@@ -147,3 +147,80 @@ def test_a_network_whose_head_scales_its_logits_is_read_as_it_answers(random_mod
         del random_model.decoder.config.final_logit_softcapping
     finite = plain.isfinite()
     torch.testing.assert_close(capped[finite], 2 * torch.tanh(plain[finite] / 2))
+
+
+# --- layouts of folders as hubs have them --------------------------------------------------------
+
+
+def greedy(model: Any) -> tuple[int, ...]:
+    (task,) = world("digits").tasks("train", 1)
+    (written,) = model.write([Write(model.prompt(task), Sampling(0.0, max_tokens=6), 0, (0,))])
+    return written.part.ids
+
+
+def test_weights_in_several_files_are_one_model_and_a_trained_one_has_no_stale_index(
+    random_model: Any, random_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(random_folder, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    load(str(random_folder)).net.save_pretrained(folder, max_shard_size="1MB")
+    (folder / "pytorch_model.bin.index.json").write_text("{}")
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
+    sharded = load(str(folder))
+    assert greedy(sharded) == greedy(random_model)
+    write_whole(sharded.net, sharded, tmp_path / "whole")
+    assert not list((tmp_path / "whole").glob("*.index.json"))
+    assert greedy(load(str(tmp_path / "whole"))) == greedy(random_model)
+
+
+def test_any_of_several_end_tokens_ends_an_answer(random_model: Any, random_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(random_folder, tmp_path / "m")
+    file = tmp_path / "m" / "generation_config.json"
+    first, own = greedy(random_model)[0], random_model.render.tokenizer.eos_token_id
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"eos_token_id": [own, first]}))
+    model = load(str(tmp_path / "m"))
+    assert model.stop_ids == {own, first}
+    assert greedy(model) == (first,)
+
+
+def test_the_template_is_found_wherever_a_folder_keeps_it(
+    random_model: Any, random_folder: Path, tmp_path: Path
+) -> None:
+    """In a file of its own, in two kinds of JSON, or with the tokenizer."""
+    template = (random_folder / "chat_template.jinja").read_text()
+    (task,) = world("digits").tasks("train", 1)
+    for name in ("chat_template.json", "processor_config.json", "tokenizer_config.json"):
+        folder = tmp_path / name.removesuffix(".json")
+        shutil.copytree(random_folder, folder, ignore=shutil.ignore_patterns("chat_template.jinja"))
+        held = json.loads((folder / name).read_text()) if (folder / name).exists() else {}
+        (folder / name).write_text(json.dumps(held | {"chat_template": template}))
+        assert load(str(folder)).prompt(task).ids == random_model.prompt(task).ids, name
+
+
+def test_image_settings_are_read_from_either_file(random_model: Any, random_folder: Path, tmp_path: Path) -> None:
+    """Newer folders have them inside the processor's file, older ones in a file of their own."""
+    folder = tmp_path / "m"
+    shutil.copytree(random_folder, folder)
+    whole = json.loads((folder / "processor_config.json").read_text())
+    inner = whole.pop("image_processor")
+    (folder / "processor_config.json").write_text(json.dumps(whole))
+    (folder / "preprocessor_config.json").write_text(json.dumps(inner))
+    assert greedy(load(str(folder))) == greedy(random_model)
+
+
+def test_asked_for_code_runs_and_goes_along_with_what_is_trained(random_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(random_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    kind = config["architectures"][0]
+    config |= {"auto_map": {"AutoModelForImageTextToText": "mine.Mine"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "mine.py").write_text(f"from transformers import {kind}\n\n\nclass Mine({kind}):\n    pass\n")
+    trusted = Loading(trust_remote_code=True)
+    assert type(load(str(folder)).net).__name__ == kind
+    model = load(str(folder), trusted)
+    assert type(model.net).__name__ == "Mine"
+    write_whole(model.net, model, tmp_path / "whole")
+    assert type(load(str(tmp_path / "whole"), trusted).net).__name__ == "Mine"
+    (folder / "mine.py").write_text((folder / "mine.py").read_text() + "\n# other\n")
+    assert load(str(folder), trusted).identity != model.identity  # other code, other answers

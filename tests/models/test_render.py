@@ -190,10 +190,51 @@ def test_a_template_s_own_refusal_is_told(random_model: Any) -> None:
 
 
 def test_thinking_is_asked_of_the_template(random_model: Any) -> None:
-    template = PLAIN.replace("TEXT", "p['text']") + "{% if enable_thinking is false %}<think></think>{% endif %}"
-    task = blind(make_task())
-    ends = [said(render_with(random_model, template, t), task).endswith("<think></think>") for t in (None, True, False)]
-    assert ends == [False, False, True]
+    for name in ("enable_thinking", "thinking"):
+        template = PLAIN.replace("TEXT", "p['text']") + f"{{% if {name} is false %}}<think></think>{{% endif %}}"
+        task = blind(make_task())
+        texts = [said(render_with(random_model, template, t), task) for t in (None, True, False)]
+        assert [text.endswith("<think></think>") for text in texts] == [False, False, True]
+
+
+def test_a_choice_that_the_template_does_not_offer_is_refused(random_model: Any) -> None:
+    with pytest.raises(ModelError, match="offers no choice of thinking"):
+        render_with(random_model, PLAIN.replace("TEXT", "p['text']"), thinking=False)
+
+
+TURNS = (
+    "{% for m in messages %}{{ m['role'] }}:{% if m['role'] == 'assistant' %}NONE{% endif %}"
+    "{% for p in m['content'] %}{{ p['text'] }}{% endfor %}END{% endfor %}"
+    "{% if add_generation_prompt %}assistant:OPENING{% endif %}"
+)
+
+
+def response(random_model: Any, text: str, *, none: str = "", opening: str = "") -> str:
+    """All that stands behind the role's name, whether in the prompt or in the response."""
+    end = random_model.render.tokenizer.eos_token
+    template = TURNS.replace("END", end).replace("NONE", none).replace("OPENING", opening)
+    stop = random_model.render.tokenizer.eos_token_id
+    render = Renderer(random_model.render.tokenizer, random_model.family, template, [stop])
+    part = render.part(text)
+    assert part.ids[-1] == stop
+    task = replace(blind(make_task()), system=None)
+    return (said(render, task) + render.tokenizer.decode(part.ids[:-1])).rpartition("assistant:")[2]
+
+
+NO_THOUGHT = "<think>\n\n</think>\n\n"
+
+
+def test_a_teachers_thoughts_stand_once_whatever_the_template_begins_with(random_model: Any) -> None:
+    """Templates that put empty thoughts before a response without any, or whose prompts open the thoughts."""
+    thought = "<think>\nred, red.\n</think>\n\n2"
+    assert response(random_model, thought) == thought
+    assert response(random_model, "2") == "2"
+    assert response(random_model, thought, none=NO_THOUGHT) == thought
+    assert response(random_model, "2", none=NO_THOUGHT) == f"{NO_THOUGHT}2"
+    assert response(random_model, thought, opening="<think>\n") == thought
+    assert response(random_model, "red.</think>2", opening="<think>\n") == "<think>\nred.</think>2"
+    assert response(random_model, "2", opening="<think>\n") == f"<think>\n{NO_THOUGHT[8:]}2"
+    assert response(random_model, "2", none=NO_THOUGHT, opening=NO_THOUGHT) == f"{NO_THOUGHT}2"
 
 
 def test_a_blank_before_a_text_is_part_of_its_first_word(random_model: Any) -> None:
