@@ -79,9 +79,14 @@ def merge(name: str, out: Path, tasks: Sequence[Task], loading: Loading, max_tok
         waiting.mkdir(parents=True)
         done = merged_in(waiting, name, folder, adapters, tasks[:ASKED], loading, max_tokens)
         waiting.rename(out)
-    except OSError as error:
-        why = error.strerror or error
-        raise StoreError(f"cannot write {out} ({why}); free some space or give another --out") from error
+    except UserError:
+        raise
+    except Exception as error:
+        from .train.trainer import is_disk
+
+        if not is_disk(error):
+            raise
+        raise StoreError(f"cannot write {out} ({error}); free some space or give another --out") from error
     finally:
         shutil.rmtree(waiting, ignore_errors=True)
     return done

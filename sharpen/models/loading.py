@@ -105,9 +105,15 @@ def weights(folder: Path, config: Any, settings: Loading, adapters: Sequence[Pat
     elif settings.device_map:
         options["device_map"] = settings.device_map
     net = _net(folder, config, settings, options)
-    if "device_map" not in options:
+    rounded = getattr(net, "is_quantized", False)  # also where the folder's own weights are
+    if rounded and adapters:
+        raise ModelError(
+            f"the adapter {adapters[-1]} cannot be merged into the rounded weights in {folder}; name the model that "
+            "they were rounded from as base_model_name_or_path in its adapter_config.json"
+        )
+    if "device_map" not in options and not rounded:
         net.to(device)
-    for module in net.modules() if settings.quantize else ():
+    for module in net.modules() if rounded else ():
         # On some CPUs these layers would repack themselves for a kernel of half precision and without gradients.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False

@@ -52,7 +52,7 @@ def test_it_has_a_quarter_of_the_bits_and_reads_what_it_wrote(rounded: Any, rand
 def test_adapters_are_trained_beside_rounded_weights_and_merged_into_those_of_the_folder(
     rounded: Any, random_model: Any, examples: list[Any], tmp_path: Path
 ) -> None:
-    settings = Train(lr=2e-2, epochs=3, batch=4, lora=4, warmup=0.0)
+    settings = Train(lr=2e-2, epochs=6, batch=4, lora=4, warmup=0.0)
     trained = trainer.train(rounded, examples, settings, tmp_path / "m", dict, 0)
     curve = [e["loss"] for e in json.loads((tmp_path / "m" / "training.json").read_text())["curve"] if "loss" in e]
     assert curve[-1] < curve[0] - 0.5
@@ -104,6 +104,12 @@ def test_a_folder_of_rounded_weights_answers_and_is_not_trained(
     read = Read(rounded.prompt(examples[0].rollout.task), examples[0].rollout.ids)
     one, other = (next(iter(m.read([read])))[1].logprobs for m in (stored, rounded))
     assert one == pytest.approx(other, abs=1e-3)
+    asked = {"base_model_name_or_path": str(tmp_path / "m"), "peft_type": "LORA"}
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "adapter_config.json").write_text(json.dumps(asked))
+    (tmp_path / "a" / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="cannot be merged into the rounded weights in"):
+        load(str(tmp_path / "a"), Loading(device="cpu"))
     with pytest.raises(Unsupported, match="to which trained adapters cannot be added exactly; give the model that"):
         trainer.train(stored, examples, Train(lora=2), tmp_path / "t", dict, 0)
 
