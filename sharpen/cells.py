@@ -18,7 +18,7 @@ from . import canary
 from .answers import Grader
 from .budget import Budgeted, Equal, own_samples
 from .evaluate import Evaluation, evaluate
-from .improve import Trainer, improve
+from .improve import improve
 from .ledger import history
 from .methods import Method
 from .models.model import Model
@@ -26,7 +26,7 @@ from .probes import grounding
 from .rounds import Improved
 from .run import Run
 from .store import Store
-from .train import Train
+from .train import Train, Trainer
 from .types import Task, digest
 from .variants import folder_name
 

@@ -11,8 +11,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, make_dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,7 @@ from .prompts import Format, asked_in
 from .train import Train
 
 if TYPE_CHECKING:
+    from .rounds import Improved
     from .setup import Data
 
 
@@ -73,9 +74,22 @@ class RunOptions(Common):
     drop_contaminated: bool = False
     """Leave out tasks to learn from that are measured on, too; without it they are only named."""
     train: Train = field(default_factory=Train)
+    track: tuple[str, ...] = ()
+    """Trackers that are told of losses and rounds: wandb, trackio, tensorboard."""
+    push_to_hub: str = ""
+    """OWNER/NAME on the Hugging Face Hub that the last round's model goes to when the run is finished."""
+    push_round: int | None = None
+    """Which round's model goes there instead of the last one's."""
+    public: bool = False
+    """Let everyone see the repository; without it, it is made private, and one that is public is refused."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        number = self.push_round
+        require(number is None or 1 <= number <= self.rounds, "push-round", number, f"1 to {self.rounds}, a round")
+        alone = [n for n, given in (("push-round", number is not None), ("public", self.public)) if given]
+        if alone and not self.push_to_hub:
+            raise UserError(f"--{alone[0]} says how to push; give --push-to-hub OWNER/NAME with it")
         trains = self.train.lora > 0 or not self.loading.quantize
         wanted = "--train.lora RANK with it, since rounded weights cannot be trained, or leave it out"
         require(trains, "loading.quantize", self.loading.quantize, wanted)
@@ -206,9 +220,8 @@ def emit(value: object, wanted: bool) -> None:
 
 def improve_command(arguments: Sequence[str]) -> None:
     """`sharpen run METHOD …`."""
-    from . import methods, setup
+    from . import hub, methods, setup, trackers
     from .improve import improve
-    from .rounds import table
 
     names, rest = leading_names(arguments)
     if not names and {"-h", "--help"} & set(rest):
@@ -222,6 +235,9 @@ def improve_command(arguments: Sequence[str]) -> None:
     both = make_dataclass("Options", [settings], bases=(RunOptions,), frozen=True)
     both.__doc__ = RunOptions.__doc__
     options = setup.graded(parse(both, f"run {names[0]}", rest))
+    trackers.require(options.track)
+    if options.push_to_hub:
+        hub.require_pushable(options.push_to_hub)
     data = found_by(options)
     model = setup.model(options.model, options.loading)
     done = improve(
@@ -233,15 +249,29 @@ def improve_command(arguments: Sequence[str]) -> None:
         test=data.test,
         grader=options.grader,
         left_out=data.left_out,
+        track=options.track,
         settings=options.train,
         seed=options.seed,
         samples=options.eval_samples,
         manifest=setup.manifest(["run", *arguments], options, model, [*data.tasks, *data.test], data.contaminated),
     )
     head = {"method": names[0], "model": options.model, "tasks": options.tasks, "seed": options.seed}
-    emit({**head, **done.as_dict()}, options.json)
-    if not options.json:
-        print(table({names[0]: [done.base.as_dict() if done.base else {}, *(r.as_dict() for r in done.rounds)]}))
+    try:
+        if options.push_to_hub:
+            pushed = hub.push(options.out, options.push_to_hub, round=options.push_round, public=options.public)
+            hub.announce(pushed)
+            head["pushed"] = asdict(pushed)
+    finally:  # the results are printed, whatever the Hub says
+        tell(names[0], head, done, options.json)
+
+
+def tell(method: str, head: Mapping[str, object], done: Improved, as_json: bool) -> None:
+    """Print what a run came to."""
+    from .rounds import table
+
+    emit({**head, **done.as_dict()}, as_json)
+    if not as_json:
+        print(table({method: [done.base.as_dict() if done.base else {}, *(r.as_dict() for r in done.rounds)]}))
 
 
 def found_by(options: RunOptions) -> Data:

@@ -16,11 +16,10 @@ from .cells import BASE, Cell, Record, Shared, held, work
 from .comparison import Comparison, summed_up
 from .errors import UserError
 from .evaluate import SAMPLES, distinct
-from .improve import Trainer
 from .methods import Method
 from .models.model import Model
 from .progress import say
-from .train import Train
+from .train import Train, Trainer
 from .types import Task
 
 

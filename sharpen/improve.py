@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from . import canary
 from .answers import Grader
@@ -15,28 +14,16 @@ from .examples import Examples
 from .methods import Method, require_plan
 from .models.model import Model
 from .progress import say
-from .rounds import Improved, Round, announce, announce_events, announce_folder, made_of, require_work, summarise
+from .report.cards import write_cards, write_run_card
+from .rounds import Improved, Round, announce, announce_events, announce_folder, flat, made_of, require_work, summarise
 from .run import PORTION, Run
 from .statistics import span
 from .store import Store
-from .train import Train, rated, record
+from .trackers import Tracking
+from .train import Train, Trainer, rated, record, shared
 from .types import Task
 from .verbs import rollouts_of
 from .views import asked
-
-
-class Trainer(Protocol):
-    """What turns examples into the next model; `reference` gives log-probs of the starting one."""
-
-    def __call__(
-        self,
-        start: Model,
-        examples: Examples,
-        settings: Train,
-        folder: Path,
-        reference: Callable[[], Mapping[str, Sequence[float]]],
-        seed: int,
-    ) -> Model: ...
 
 
 def improve(
@@ -55,41 +42,42 @@ def improve(
     grader: Grader | None = None,
     manifest: Mapping[str, object] | None = None,
     left_out: Sequence[tuple[str, str]] = (),
+    track: Sequence[str] = (),
 ) -> Improved:
     """Improve a model by its own attempts, `rounds` times; the same call again goes on where it stopped.
 
     `tasks` are learnt from, `test` is measured on, with `samples` attempts each (nothing where it is
     empty); `out` is the run's folder; `grader` says what is right. `base` spares measuring the base model
     where that is known; `manifest` is written beside the ledger, `left_out` names rows that became no task,
-    with reasons.
+    with reasons; `track` names trackers that are told of losses and rounds. Cards say in words what came out.
     Raises UserError where a round has nothing to work or train on.
     """
     require_plan(method, rounds, tasks)
-    if trainer is None:
-        from .train.trainer import train  # torch is needed from here on only
-
-        trainer = train
     distinct([*tasks, *test])
     settings, grader = settings or Train(), grader or Grader()
     with Store(Path(out)) as store:
         announce_folder(store.folder, store.manifest(), manifest or {})
-        store.write_manifest(manifest or {}, made_of(method, model, (tasks, test), settings, (seed, samples), grader))
+        made = made_of(method, model, (tasks, test), settings, (seed, samples), grader)
+        tracking = Tracking(track, store.folder, made, flat(manifest or {}))
+        store.write_manifest(manifest or {}, made)
         store.leave_out(left_out)
         held = store.add_tasks([*tasks, *test])
         loop = Loop(
             *(method, model, held[: len(tasks)], held[len(tasks) :]),
-            *(store, settings, seed, samples, trainer, grader),
+            *(store, settings, seed, samples, trainer or shared(tracking), grader, tracking),
         )
         if model.neural:
             canary.check(model, held)
         base = base or loop.measure(model, 0)
-        store.set_round(0, base.as_dict() if base else {}, grader.name)
+        loop.finish(0, base.as_dict() if base else {})
         current, done = model, list[Round]()
         for number in range(1, rounds + 1):
             say(f"round {number} of {rounds}")
             current, result = loop.round(number, current)
             done.append(result)
         store.forget_after(rounds)
+        write_run_card(store)
+    tracking.end()
     return Improved(base, done, current)
 
 
@@ -107,6 +95,7 @@ class Loop:
     samples: int
     trainer: Trainer
     grader: Grader
+    tracking: Tracking
 
     def round(self, number: int, current: Model) -> tuple[Model, Round]:
         """Collect from the current model, train, measure."""
@@ -127,8 +116,14 @@ class Loop:
         if trained.neural:
             canary.stops(trained, start, self.tasks)
         result = summarise(self.store, number, tally, self.measure(trained, number))
-        self.store.set_round(number, result.as_dict(), self.grader.name)
+        self.finish(number, result.as_dict())
         return trained, result
+
+    def finish(self, number: int, result: Mapping[str, object]) -> None:
+        """Record a finished round, tell the trackers of it, and say it on the cards."""
+        self.store.set_round(number, result, self.grader.name)
+        self.tracking.round(number, result)
+        write_cards(self.store, number)
 
     def measure(self, model: Model, number: int) -> Evaluation | None:
         """Evaluate a model on the test tasks, if there are any."""

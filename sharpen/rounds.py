@@ -90,6 +90,10 @@ def announce_folder(folder: Path, before: Mapping[str, Any], now: Mapping[str, A
         say("  and what was sampled or read there is used again where it fits")
 
 
+BESIDE = ("out", "json", "model", "tasks", "track", "push_to_hub", "push_round", "public")
+"""Settings that change no result, or whose content the manifest has by its hash."""
+
+
 def flat(manifest: Mapping[str, Any]) -> dict[str, object]:
     """Return what decides a run's results, by dotted name."""
     found: dict[str, object] = {name: manifest.get(name) for name in ("method", "model", "tasks", "grader")}
@@ -98,7 +102,7 @@ def flat(manifest: Mapping[str, Any]) -> dict[str, object]:
         name, value = pending.pop()
         if isinstance(value, dict):
             pending += [(f"{name}.{key}", inner) for key, inner in cast("dict[str, Any]", value).items()]
-        elif name not in ("out", "json", "model", "tasks"):
+        elif name not in BESIDE:
             found[name] = value
     return found
 
@@ -165,17 +169,22 @@ def announce_events(events: Mapping[tuple[str, str], int]) -> None:
 
 def describe(found: Evaluation) -> list[str]:
     """Say an evaluation in lines."""
-    lines = [
-        f"accuracy, greedy:   {span(found.greedy)} of {found.greedy.n}",
-        f"accuracy, sampled:  {span(found.sampled)}",
-        *(f"pass@{k}:  {span(value)}" for k, value in found.pass_at.items()),
-        *(f"majority@{k}:  {span(value)}" for k, value in found.majority_at.items()),
-        f"image withheld:     {span(found.blind)}",
-        f"unknown verdicts:   {found.unknown}",
-    ]
+    lines = [f"{name + ':':19} {value}" for name, value in measures(found).items()]
     for kind, row in found.by_kind.items():
         lines.append(f"  {kind:16} greedy {span(row['accuracy'])}, sampled {span(row['sampled_accuracy'])}")
     return lines
+
+
+def measures(found: Evaluation) -> dict[str, str]:
+    """Return what an evaluation measured over all tasks, in words by name."""
+    return {
+        "accuracy, greedy": f"{span(found.greedy)} of {found.greedy.n}",
+        "accuracy, sampled": span(found.sampled),
+        **{f"pass@{k}": span(value) for k, value in found.pass_at.items()},
+        **{f"majority@{k}": span(value) for k, value in found.majority_at.items()},
+        "image withheld": span(found.blind),
+        "unknown verdicts": str(found.unknown),
+    }
 
 
 HEAD = (
@@ -197,9 +206,14 @@ def table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Lay out the rounds of runs as text; the base model is round 0, and what is unknown is a dash."""
     rows = [HEAD]
     for name, rounds in runs.items():
-        rows += [(name, str(r.get("round", 0)), *counts(r), *accuracies(r)) for r in rounds]
+        rows += [(name, *cells(r)) for r in rounds]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     return "\n".join("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
+
+
+def cells(r: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a round under `HEAD`, but for the run's name."""
+    return (str(r.get("round", 0)), *counts(r), *accuracies(r))
 
 
 def counts(r: Mapping[str, Any]) -> tuple[str, ...]:

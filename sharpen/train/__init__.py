@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import require
 from ..progress import say
+
+if TYPE_CHECKING:
+    from ..examples import Examples
+    from ..models.model import Model
+    from ..trackers import Tracking
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,6 @@ class Train:
     kl: float = 0.0  # weight of the KL to the starting model in policy gradients; ours
     checkpoints: int = 4  # written while training, the last one kept to resume from
     gradient_checkpointing: bool = False
-    report_to: tuple[str, ...] = ()  # trackers of transformers: wandb, tensorboard, …
 
     def __post_init__(self) -> None:
         for name in ("micro_batch", "epochs", "batch"):
@@ -55,3 +61,24 @@ def rated(settings: Train, model: object, method: object) -> Train:
         return settings
     say(f"  learning rate {share * whole:g}: {share:g} of the {whole:g} that the model recommends for imitation")
     return replace(settings, lr=share * whole)
+
+
+class Trainer(Protocol):
+    """What turns examples into the next model; `reference` gives log-probs of the starting one."""
+
+    def __call__(
+        self,
+        start: Model,
+        examples: Examples,
+        settings: Train,
+        folder: Path,
+        reference: Callable[[], Mapping[str, Sequence[float]]],
+        seed: int,
+    ) -> Model: ...
+
+
+def shared(tracking: Tracking) -> Trainer:
+    """Return the trainer of all methods; torch is needed from here on only."""
+    from .trainer import train
+
+    return partial(train, tracking=tracking)

@@ -1,6 +1,6 @@
 """One trainer for every method: `transformers.Trainer` with the examples' own loss.
 
-Checkpoints, resuming, accumulation, precision, schedules and trackers are the library's.
+Checkpoints, resuming, accumulation, precision, schedules and what is logged are the library's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -26,10 +26,12 @@ from ..ledger.files import force
 from ..models.hf import HF
 from ..models.loading import weights, write_whole
 from ..models.model import Model
-from ..progress import Progress, say
+from ..progress import say
+from ..trackers import Tracking
 from ..types import digest
 from . import Train, losses, objectives, record
 from .batch import Batch, Reference, Unit, collate, rows_of, units
+from .callbacks import Steps, Told
 from .layout import passes
 from .record import DONE
 
@@ -46,10 +48,11 @@ def train(
     folder: Path,
     reference: Callable[[], Reference],
     seed: int,
+    tracking: Tracking | None = None,
 ) -> HF:
     """Train a copy of `start` on examples and return it, loaded from `folder`.
 
-    `reference` is called where a loss needs log-probs of the starting model.
+    `reference` is called where a loss needs log-probs of the starting model; `tracking` is told of losses.
     Where `folder` already holds the result of the same training it is loaded; an interrupted one is
     gone on with from its last checkpoint. Raises ModelError where training changed nothing, and
     Unsupported for a model that is not one of transformers.
@@ -71,8 +74,8 @@ def train(
             shutil.rmtree(stale)
     if not _is_done(folder, recipe):
         known = reference() if needs_reference(examples, settings) else {}
-        with disk_failures(work):
-            found = _train(start, units(examples), settings, work, known, seed)
+        with tracking.line(folder.name) if tracking else nullcontext() as send, disk_failures(work):
+            found = _train(start, units(examples), settings, work, known, seed, [Told(send)] if send else [])
             record.write(work / "model", {**recipe, **found})
             shutil.rmtree(folder, ignore_errors=True)
             (work / "model").rename(folder)
@@ -173,7 +176,13 @@ def is_disk(error: Exception) -> bool:
 
 
 def _train(
-    start: HF, data: list[Unit], settings: Recipe, work: Path, reference: Reference, seed: int
+    start: HF,
+    data: list[Unit],
+    settings: Recipe,
+    work: Path,
+    reference: Reference,
+    seed: int,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> dict[str, Any]:
     """Run the training in `work` and leave the merged model in `work/model`; return losses, time and tokens."""
     gpu = start.device.type == "cuda"
@@ -185,7 +194,7 @@ def _train(
         args=arguments(settings, len(data), work, gpu, seed),
         train_dataset=cast(Any, data),  # a list has all that a map-style dataset needs
         data_collator=lambda some: {"batch": lay_out(model, some, settings, reference)},
-        callbacks=[Steps()],
+        callbacks=[Steps(), *callbacks],
     )
     trainer.settings, trainer.subject = settings, model
     trainer.remove_callback(PrinterCallback)
@@ -222,7 +231,7 @@ def arguments(settings: Recipe, units: int, work: Path, gpu: bool, seed: int) ->
         logging_steps=1,
         disable_tqdm=True,
         remove_unused_columns=False,
-        report_to=list(settings.report_to) or "none",
+        report_to="none",  # its callbacks end a training when a tracker fails, and keep files in `work`, which goes
         dataloader_pin_memory=False,
         seed=seed,
     )
@@ -291,26 +300,6 @@ def last_checkpoint(work: Path) -> str | None:
         else:
             return str(folder)
     return None
-
-
-class Steps(TrainerCallback):
-    """Show the library's steps as our progress."""
-
-    def __init__(self) -> None:
-        self._open = ExitStack()
-        self._advance: Callable[[], None] = lambda: None
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Open the bar for what is left to do."""
-        self._advance = self._open.enter_context(Progress("train", state.max_steps - state.global_step).open())
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Count a step of the optimiser."""
-        self._advance()
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Close the bar."""
-        self._open.close()
 
 
 def lay_out(model: HF, units: Sequence[Unit], settings: Train, reference: Reference) -> list[Batch]:

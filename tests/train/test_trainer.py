@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
+from sharpen import trackers
 from sharpen.errors import ModelError, StoreError, TrainError
 from sharpen.examples import Imitate, Prefer
 from sharpen.models import load
@@ -56,6 +57,35 @@ def test_training_learns_the_examples_and_leaves_tower_and_projector_alone(
     assert changed == set(before) - frozen
     assert trained.identity != random_model.identity
     assert not list(tmp_path.glob("*.work-*"))
+
+
+def test_trackers_are_told_of_each_step_what_the_library_logs(
+    random_model: Any, examples: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, dict[str, float]]] = []
+
+    class Kept:
+        package = "json"
+
+        def __init__(self, line: trackers.Line) -> None:
+            assert (line.name, line.group, line.first) == ("run-round-1", "run", 1)
+
+        def log(self, figures: dict[str, float], step: int) -> None:
+            told.append((step, figures))
+
+        def close(self) -> None:
+            told.append((0, {}))
+
+    monkeypatch.setitem(trackers.KINDS, "kept", Kept)
+    tracking = trackers.Tracking(["kept"], tmp_path / "run", "made", {})
+    folder = record.place(tmp_path / "run", 1)
+    trainer.train(random_model, examples, FAST, folder, dict, 0, tracking)
+    curve = [entry for entry in record.read(folder)["curve"] if "loss" in entry]
+    names = ("loss", "learning_rate", "grad_norm")
+    assert told == [*((e["step"], {f"train/{n}": e[n] for n in names}) for e in curve), (0, {})]
+    assert len(curve) == 9
+    trainer.train(random_model, examples, FAST, folder, dict, 0, tracking)
+    assert len(told) == 10  # what is loaded is not told again
 
 
 def test_the_first_loss_is_the_mean_over_attempts_of_their_mean_token_nll(
