@@ -57,13 +57,19 @@ def check(model: Model, tasks: Sequence[Task]) -> Canary:
             f"{'attention kernel' if model.exact else 'dtype or attention kernel'}"
         )
     found = Canary(_image_effect(model, tried, tasks, written, readings), agreement, tokens, len(ties))
+    say(f"  {describe(found)}")
+    return found
+
+
+def describe(found: Canary) -> str:
+    """Say what the checks measured."""
     seen = "no two different images to compare" if found.image_effect is None else (
         f"another image changes a log-prob by {found.image_effect:.2g} nats or more in each task tried"
     )  # fmt: skip
-    agree = "no greedy token to compare" if agreement is None else f"{agreement:.1%} of {tokens} greedy tokens agree"
-    tied = f" ({len(ties)} as a tie)" if ties else ""
-    say(f"  canary: {seen}; {agree} with a plain pass{tied}")
-    return found
+    agree = "no greedy token to compare" if found.agreement is None else (
+        f"{found.agreement:.1%} of {found.tokens} greedy tokens agree with a plain pass"
+    )  # fmt: skip
+    return f"canary: {seen}; {agree}{f' ({found.ties} as a tie)' if found.ties else ''}"
 
 
 def stops(trained: Model, parent: Model, tasks: Sequence[Task]) -> None:

@@ -207,6 +207,23 @@ USAGE = """sharpen COMMAND …: make a vision-language model reason better from 
 `sharpen COMMAND --help` names every option."""
 
 
+RUN_USAGE = """sharpen run METHOD --model MODEL --tasks TASKS --out DIR …: improve a model; the same command goes on
+
+METHOD is one of: {methods}
+`sharpen list` tells them apart. The options that most runs need:
+
+  --model          `tiny`, a folder, a hub id, or the folder of an adapter
+  --tasks          questions to learn from: digits:N, shapes:N, a benchmark, a file, a folder, a URL or hub:OWNER/NAME
+  --test           unseen ones to measure on; without it a tenth of a file's are held out
+  --out            the run's folder
+  --rounds         rounds of attempts and training
+  --prompt         how an answer is asked for: as-is, direct, boxed, think-answer, see-think-answer
+  --train.lora     rank of adapters; 0 trains the whole language model
+  --json           one object with every figure on standard output
+
+`sharpen run METHOD --help` has all of them, with their defaults and the method's own."""
+
+
 def parse(kind: Any, command: str, arguments: Sequence[str]) -> Any:
     """Turn arguments into a frozen dataclass; tyro prints a wrong option's message and leaves with 2."""
     return tyro.cli(kind, prog=f"sharpen {command}", args=list(arguments))
@@ -220,26 +237,41 @@ def emit(value: object, wanted: bool) -> None:
 
 def improve_command(arguments: Sequence[str]) -> None:
     """`sharpen run METHOD …`."""
-    from . import hub, methods, setup, trackers
-    from .improve import improve
+    from . import hub, methods
 
     names, rest = leading_names(arguments)
     if not names and {"-h", "--help"} & set(rest):
-        print(f"sharpen run METHOD …; METHOD is one of: {', '.join(methods.names())}\n`sharpen list` tells them apart.")
-        print("`sharpen run METHOD --help` names the options of a method together with those of every run.")
+        print(RUN_USAGE.format(methods=", ".join(methods.names())))
         return
     if len(names) != 1:
         raise UserError(f"sharpen run takes one method, not {len(names)}; choose one of: {', '.join(methods.names())}")
-    kind = methods.find(names[0])
+    options, _, done = improved(names[0], rest)
+    head = {"method": names[0], "model": options.model, "tasks": options.tasks, "seed": options.seed}
+    try:
+        if options.push_to_hub:
+            pushed = hub.push(options.out, options.push_to_hub, round=options.push_round, public=options.public)
+            hub.announce(pushed)
+            head["pushed"] = asdict(pushed)
+    finally:  # the results are printed, whatever the Hub says
+        tell(names[0], head, done, options.json)
+
+
+def improved(name: str, arguments: Sequence[str]) -> tuple[Any, Data, Improved]:
+    """Do what `sharpen run NAME ARGUMENTS` does; return its options, its tasks and what came of it."""
+    from . import hub, methods, setup, trackers
+    from .improve import improve
+
+    kind = methods.find(name)
     settings = ("method", tyro.conf.OmitArgPrefixes[kind], field(default_factory=kind))
     both = make_dataclass("Options", [settings], bases=(RunOptions,), frozen=True)
     both.__doc__ = RunOptions.__doc__
-    options = setup.graded(parse(both, f"run {names[0]}", rest))
+    options = setup.graded(parse(both, f"run {name}", arguments))
     trackers.require(options.track)
     if options.push_to_hub:
         hub.require_pushable(options.push_to_hub)
     data = found_by(options)
     model = setup.model(options.model, options.loading)
+    command = ["run", name, *arguments]
     done = improve(
         options.method,
         model,
@@ -253,16 +285,9 @@ def improve_command(arguments: Sequence[str]) -> None:
         settings=options.train,
         seed=options.seed,
         samples=options.eval_samples,
-        manifest=setup.manifest(["run", *arguments], options, model, [*data.tasks, *data.test], data.contaminated),
+        manifest=setup.manifest(command, options, model, [*data.tasks, *data.test], data.contaminated),
     )
-    head = {"method": names[0], "model": options.model, "tasks": options.tasks, "seed": options.seed}
-    try:
-        if options.push_to_hub:
-            pushed = hub.push(options.out, options.push_to_hub, round=options.push_round, public=options.public)
-            hub.announce(pushed)
-            head["pushed"] = asdict(pushed)
-    finally:  # the results are printed, whatever the Hub says
-        tell(names[0], head, done, options.json)
+    return options, data, done
 
 
 def tell(method: str, head: Mapping[str, object], done: Improved, as_json: bool) -> None:

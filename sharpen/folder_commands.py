@@ -36,7 +36,11 @@ class ShowOptions:
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """Verify a run folder: every reference, image, seal, key and count. Leaves with code 1 where something is wrong."""
+    """Verify a run folder: every reference, image, seal, key and count. Leaves with code 1 where something is wrong.
+
+    Given tasks instead, `sharpen check TASKS --model MODEL` says what a run on them would take: digits:N, a benchmark,
+    or rows in a file, a folder (with --model), a URL or hub:OWNER/NAME. `sharpen check TASKS --help` has its options.
+    """
 
     folder: tyro.conf.Positional[Path]
     json: bool = False

@@ -1,26 +1,30 @@
 """Before a run: what the tasks are, how the model is shown them, and what the run will take.
 
-Everything but the plan is measured: prompts are made by the model's own renderer, and speed and length are those
-of a few attempts. What the plan says is a bound or an extrapolation, and says which.
+Everything but the plan is measured: prompts are made by the model's own renderer, and speed, length and share of
+right answers are those of a few attempts. What the plan says is an extrapolation and a bound (`estimate`).
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 
-from .canary import Canary, check
-from .models.model import IMAGE, Model, Prompt, Sampling, Write
+from .answers import Grader
+from .canary import Canary, check, describe
+from .estimate import Plan, Speeds, Typical, Work, at_most, expected
+from .models.model import IMAGE, Model, Prompt, Read, Sampling, Write, Written
 from .packing import pack_parts
 from .progress import Progress
 from .types import Task
 
 LOOKED_AT = 200  # tasks whose prompts are made, evenly spread: ours
-TRIED = 8  # tasks that speed and length are measured on, with TRIED attempts each: ours
+TRIED = 8  # most tasks that speed and length are measured on: ours
+ATTEMPTS = 64  # attempts at all of these together, as many at each: ours
+PASSES = 3  # forward passes that a token takes in training: one on, and a backward one of twice the work
 ROW_BYTES = 500  # what an attempt's row takes in the ledger beside its packed parts, with its indexes: ours
 
 
@@ -44,25 +48,41 @@ class Spread:
 
 @dataclass(frozen=True)
 class Tried:
-    """What a few attempts at temperature 1 took."""
+    """What a few attempts at temperature 1 took, and how they came out."""
 
     attempts: int
     mean_tokens: float
+    mean_prompt: float
+    right: float
+    """Share of the attempts that is right."""
     tokens_per_second: float
+    read_per_second: float
+    """Tokens, prompts included, of a forward pass over them."""
     bytes_per_attempt: float
     unfinished: int
+
+    @property
+    def speeds(self) -> Speeds:
+        """What was measured, and training at a third of the speed of reading."""
+        return Speeds(self.tokens_per_second, self.read_per_second, self.read_per_second / PASSES)
+
+    @property
+    def typical(self) -> Typical:
+        """An attempt like those tried."""
+        return Typical(self.mean_prompt, self.mean_tokens, self.right)
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What a run would come to: `attempts` is an upper bound, the rest follows from what was tried."""
+    """What a run would come to, where its attempts are like those tried, and at most."""
 
-    attempts: int
-    tokens: float
-    hours: float
+    expected: Work
+    at_most: Work
+    hours: dict[str, float]
+    """By part of the work, at the speeds of what was tried; of `expected`."""
+    hours_at_most: dict[str, float]
     gigabytes: float
-    prefix_attempts: int
-    """How many of the attempts are continuations, all of them only where every first attempt fails."""
+    gigabytes_at_most: float
 
 
 @dataclass(frozen=True)
@@ -83,6 +103,7 @@ class Preflight:
     context: int
     max_tokens: int
     canary: Canary | None
+    plan: Plan
     tried: Tried | None
     planned: Planned | None
     examples: list[Prompt] = field(repr=False)
@@ -93,27 +114,19 @@ class Preflight:
         return {name: value for name, value in asdict(bare).items() if name != "examples"}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a run is asked to do."""
+def preflight(
+    model: Model, tasks: Sequence[Task], plan: Plan, grader: Grader | None = None, trained_bytes: int = 0
+) -> Preflight:
+    """Look at tasks as the model will be shown them, try it on a few, and say what the planned run takes.
 
-    rounds: int
-    samples: int
-    resamples: int
-    measured: int
-    eval_samples: int
-    trained_bytes: int
-    """What the weights of one round take on the disk."""
-
-
-def preflight(model: Model, tasks: Sequence[Task], plan: Plan) -> Preflight:
-    """Look at tasks as the model will be shown them, try it on a few, and say what the planned run takes."""
+    `trained_bytes` is what the weights of one round take on the disk.
+    """
     step = max(1, len(tasks) // LOOKED_AT)
     looked_at = tasks[::step][:LOOKED_AT]
     prompts = [model.prompt(task) for task in Progress("prompts", len(looked_at)).over(looked_at)]
     lengths = [(len(p.ids), p.task.id) for p in prompts]
     canary = check(model, tasks) if model.neural else None  # before the clock runs: the first pass is the slowest
-    tried = attempt(model, prompts) if model.neural else None
+    tried = attempt(model, prompts, plan.limit, grader or Grader()) if model.neural else None
     return Preflight(
         tasks=len(tasks),
         kinds=dict(Counter(str(t.meta.get("kind", "no kind")) for t in tasks).most_common()),
@@ -122,43 +135,68 @@ def preflight(model: Model, tasks: Sequence[Task], plan: Plan) -> Preflight:
         looked_at=len(looked_at),
         prompt=Spread.of(lengths),
         image=Spread.of([(p.spans.count(IMAGE), p.task.id) for p in prompts if p.task.images]),
-        too_long=sum(n + model.max_tokens > model.context for n, _ in lengths),
+        too_long=sum(n + plan.limit > model.context for n, _ in lengths),
         context=model.context,
-        max_tokens=model.max_tokens,
+        max_tokens=plan.limit,
         canary=canary,
+        plan=plan,
         tried=tried,
-        planned=planned(tasks, plan, tried) if tried else None,
+        planned=planned(tasks, plan, tried, trained_bytes) if tried else None,
         examples=[model.prompt(task) for task in tasks[:3]],
     )
 
 
-def attempt(model: Model, prompts: Sequence[Prompt]) -> Tried | None:
-    """Sample a few attempts; None where no prompt leaves room for one."""
-    some = [p for p in prompts if len(p.ids) + model.max_tokens <= model.context][:TRIED]
-    sampling = Sampling(max_tokens=model.max_tokens)
-    began = time.monotonic()
-    written = list(model.write([Write(p, sampling, i, tuple(range(TRIED))) for i, p in enumerate(some)]))
-    seconds = time.monotonic() - began
-    if not written:
+def attempt(
+    model: Model, prompts: Sequence[Prompt], limit: int, grader: Grader, clock: Callable[[], float] = time.monotonic
+) -> Tried | None:
+    """Sample and read a few attempts by the clock; None where no prompt leaves room for one."""
+    roomy = [p for p in prompts if len(p.ids) + limit <= model.context]
+    some = roomy[:: max(1, len(roomy) // TRIED)][:TRIED]
+    if not some:
         return None
+    each = tuple(range(-(-ATTEMPTS // len(some))))
+    sampling = Sampling(max_tokens=limit)
+    began = clock()
+    written = list(model.write([Write(p, sampling, i, each) for i, p in enumerate(some)]))
+    wrote = clock()
+    for _ in model.read([Read(some[w.request], w.part.ids) for w in written]):
+        pass
+    seconds = clock() - wrote
     tokens = [len(w.part.ids) for w in written]
-    sizes = [len(pack_parts([w.part])) + ROW_BYTES for w in written]
-    unfinished = sum(w.finish == "length" for w in written)
-    return Tried(len(written), fmean(tokens), sum(tokens) / seconds, fmean(sizes), unfinished)
+    lengths = [len(some[w.request].ids) for w in written]
+    return Tried(
+        attempts=len(written),
+        mean_tokens=fmean(tokens),
+        mean_prompt=fmean(lengths),
+        right=_right(written, some, grader),
+        tokens_per_second=sum(tokens) / (wrote - began),
+        read_per_second=sum(tokens + lengths) / seconds,
+        bytes_per_attempt=fmean(len(pack_parts([w.part])) + ROW_BYTES for w in written),
+        unfinished=sum(w.finish == "length" for w in written),
+    )
 
 
-def planned(tasks: Sequence[Task], plan: Plan, tried: Tried) -> Planned:
-    """Extrapolate from what was tried; every first attempt is taken to fail, so that the bound holds."""
-    first = len(tasks) * plan.samples
-    again = first * plan.resamples
-    measured = plan.measured * (2 + plan.eval_samples) * (plan.rounds + 1)
-    attempts = (first + again) * plan.rounds + measured
-    tokens = attempts * tried.mean_tokens
+def _right(written: Sequence[Written], prompts: Sequence[Prompt], grader: Grader) -> float:
+    """Return the share of attempts that the grader finds right."""
+    found = grader.grade_all([(w.part.text, prompts[w.request].task) for w in written])
+    return fmean(verdict.outcome == "right" for verdict in found)
+
+
+def planned(tasks: Sequence[Task], plan: Plan, tried: Tried, trained_bytes: int) -> Planned:
+    """Extrapolate from what was tried: as it was, and with every attempt as long as it may be."""
+    as_tried, most = expected(plan, tried.typical), at_most(plan, tried.mean_prompt)
     pictures = {i.sha256: i for t in tasks for i in t.images}
     size = sum(len(i.read()) for i in list(pictures.values())[:LOOKED_AT])
-    share = len(pictures) / max(1, min(LOOKED_AT, len(pictures)))
-    disk = attempts * tried.bytes_per_attempt + size * share + plan.rounds * plan.trained_bytes
-    return Planned(attempts, tokens, tokens / tried.tokens_per_second / 3600, disk / 1e9, again * plan.rounds)
+    fixed = size * len(pictures) / max(1, min(LOOKED_AT, len(pictures))) + plan.rounds * trained_bytes
+    longer = (tried.bytes_per_attempt - ROW_BYTES) * plan.limit / tried.mean_tokens + ROW_BYTES
+    return Planned(
+        expected=as_tried,
+        at_most=most,
+        hours=as_tried.hours(tried.speeds),
+        hours_at_most=most.hours(tried.speeds),
+        gigabytes=(as_tried.attempts * tried.bytes_per_attempt + fixed) / 1e9,
+        gigabytes_at_most=(most.attempts * longer + fixed) / 1e9,
+    )
 
 
 def weight_bytes(folder: Path) -> int:
@@ -178,18 +216,35 @@ def lines(found: Preflight) -> list[str]:
         f"of them images: {spread(found.image)}",
         f"{found.too_long:,} of these prompts leave less than {found.max_tokens:,} of {found.context:,} tokens",
     ]
+    if found.canary:
+        said.append(describe(found.canary))
     if tried := found.tried:
         said.append(
             f"{tried.attempts} attempts tried: {tried.mean_tokens:,.0f} tokens each, {tried.unfinished} unfinished, "
-            f"{tried.tokens_per_second:,.0f} tokens/s here"
+            f"{tried.right:.0%} right; {tried.tokens_per_second:,.0f} tokens/s written and "
+            f"{tried.read_per_second:,.0f} read here"
         )
-    if plan := found.planned:
-        said.append(
-            f"the planned run: at most {plan.attempts:,} attempts ({plan.prefix_attempts:,} of them continuations of "
-            f"failed ones), {plan.tokens:,.0f} tokens, {plan.gigabytes:,.2g} GB, and {plan.hours:,.2g} hours of "
-            "sampling at this speed; the larger batches of a run are faster"
-        )
-    return said
+    return [*said, *(told(found.plan, found.planned) if found.planned else [])]
+
+
+def told(plan: Plan, found: Planned) -> list[str]:
+    """Say what a planned run comes to."""
+    return [
+        f"the planned run: {plan.rounds} rounds on {plan.tasks:,} tasks, {plan.measured:,} measured on",
+        f"  if its attempts are like these: {amount(found.expected, found.hours, found.gigabytes)}",
+        f"  at most: {amount(found.at_most, found.hours_at_most, found.gigabytes_at_most)}",
+        f"  at most is {plan.limit:,} tokens for every attempt, all first ones failed and all continuations right",
+        f"  hours are at the speeds above, training at 1/{PASSES} of reading; the larger batches of a run are faster",
+    ]
+
+
+def amount(work: Work, hours: dict[str, float], gigabytes: float) -> str:
+    """Say an amount of work."""
+    parts = ", ".join(f"{part} {h:,.2g}" for part, h in hours.items())
+    return (
+        f"{work.attempts:,} attempts ({work.continued:,} of them continuations), {work.written:,.0f} tokens, "
+        f"{gigabytes:,.2g} GB, {sum(hours.values()):,.2g} h ({parts})"
+    )
 
 
 def spread(found: Spread | None) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
@@ -18,14 +19,23 @@ from .data.remote import URL
 from .data.sources import HUB
 from .data.tables import READERS
 from .errors import require
+from .estimate import Plan
 from .models.settings import Loading
 from .progress import say
 from .prompts import Format, asked_in
+from .train import Train
+from .types import Task
+
+if TYPE_CHECKING:
+    from .models.hf import HF
 
 
 @dataclass(frozen=True)
 class PreflightOptions:
-    """Look at tasks as a model will be shown them, try it on a few, and say what a planned run takes."""
+    """Look at tasks as a model will be shown them, try it on a few, and say what a planned run takes.
+
+    `sharpen check DIR` on a run's folder verifies that instead.
+    """
 
     tasks: tyro.conf.Positional[str]
     """`shapes:N`, `digits:N`, a benchmark, or a file, a folder, a URL or `hub:OWNER/NAME` with rows."""
@@ -36,24 +46,34 @@ class PreflightOptions:
     prompt: Format = "as-is"
     """How an answer is asked for: an instruction that joins each task's system message."""
     method: str = "vista"
-    """The method that is planned: its numbers of attempts are counted."""
+    """The method that is planned, with its own settings: samples, continuations, whether correct attempts are read."""
     rounds: int = 3
-    measured: int = 200
-    """Tasks that would be measured on, before the first round and after each."""
+    test: str = ""
+    """Unseen tasks that would be measured on; empty takes what `sharpen run` takes: a tenth, or a world's own."""
+    measured: int | None = None
+    """How many tasks would be measured on, where that is known better."""
     split: Literal["train", "test"] = "train"
     """Which split of a world, a benchmark or a dataset."""
     eval_samples: int = 8
+    train: Train = field(default_factory=Train)
+    """Only `epochs` counts here."""
     format: str = ""
     max_bad: float = 0.01
     allow_bad_gold: bool = False
     grader: Grader = field(default_factory=Grader)
-    report: Path = Path("preflight.html")
-    """Page with the first three prompts as they are shown."""
+    html: Path = Path("preflight.html")
+    """Page with the first three prompts as they are shown, their pictures and what was found."""
     json: bool = False
 
     def __post_init__(self) -> None:
         require(self.rounds >= 1, "rounds", self.rounds, "1 or more")
-        require(self.measured >= 0, "measured", self.measured, "0 or more")
+        require(self.measured is None or self.measured >= 0, "measured", self.measured, "0 or more")
+        require(self.eval_samples >= 1, "eval-samples", self.eval_samples, "1 or more")
+
+    @property
+    def bad(self) -> tuple[float, Grader, bool, str]:
+        """What `setup.labelled` is told of rows that cannot be used."""
+        return self.max_bad, self.grader, self.allow_bad_gold, self.format
 
 
 def names_tasks(arguments: Sequence[str]) -> bool:
@@ -70,26 +90,49 @@ def names_tasks(arguments: Sequence[str]) -> bool:
 
 def preflight_command(arguments: Sequence[str]) -> int:
     """Print what was found and write the page; return the exit code."""
-    from .preflight import Plan, lines, preflight, weight_bytes
+    from .preflight import lines, preflight, weight_bytes
     from .report.prompts import write_prompts
 
     options: PreflightOptions = setup.graded(parse(PreflightOptions, "check", arguments))
-    method = methods.find(options.method)()
-    settings = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
-    data = setup.labelled(options.tasks, options.split, *settings)
+    methods.find(options.method)  # before anything is loaded
+    data = setup.labelled(options.tasks, options.split, *options.bad)
     model = setup.model(options.model, options.loading)
-    samples = int(getattr(method, "samples", 1))
-    again = int(getattr(method, "resamples", 0))
-    trained = weight_bytes(model.folder)
-    plan = Plan(options.rounds, samples, again, options.measured, options.eval_samples, trained)
-    found = preflight(model, asked_in(data.tasks, options.prompt), plan)
+    tasks = asked_in(data.tasks, options.prompt)
+    found = preflight(model, tasks, plan_of(options, model, tasks), options.grader, weight_bytes(model.folder))
     told = [f"{len(data.skipped):,} rows of {options.tasks} left out", *lines(found)]
-    write_prompts(
-        options.report, shlex.join(["sharpen", "check", *arguments]), told, found.examples, model.render.pieces
-    )
-    say(f"{options.report} shows the first {len(found.examples)} prompts")
+    command = shlex.join(["sharpen", "check", *arguments])
+    write_prompts(options.html, command, told, found.examples, model.render.pieces)
     left_out = [{"id": name, "reason": reason} for name, reason in data.skipped]
-    emit({"tasks_from": options.tasks, "left_out": left_out, **found.as_dict()}, options.json)
+    page = {"html": str(options.html)}
+    emit({"tasks_from": options.tasks, "left_out": left_out, **found.as_dict(), **page}, options.json)
     if not options.json:
         print("\n".join(told))
+    say(f"{options.html} shows the first {len(found.examples)} prompts; --html names another place")
     return 0
+
+
+def plan_of(options: PreflightOptions, model: HF, tasks: Sequence[Task]) -> Plan:
+    """Return what the run would be asked to do, on the tasks that it would learn from and measure on."""
+    from .train.trainer import resolved
+
+    method = methods.find(options.method)()
+    held_out = [] if options.test or setup.own_test(options.tasks) else setup.held_out_of(tasks)
+    return Plan(
+        tasks=len(tasks) - len(held_out),
+        rounds=options.rounds,
+        samples=int(getattr(method, "samples", 1)),
+        resamples=int(getattr(method, "resamples", 0)),
+        reads_right=getattr(method, "threshold", -inf) > -inf,
+        epochs=resolved(options.train, model).epochs,
+        measured=measured(options, held_out),
+        eval_samples=options.eval_samples,
+        limit=int(getattr(method, "max_tokens", None) or model.max_tokens),
+    )
+
+
+def measured(options: PreflightOptions, held_out: Sequence[Task]) -> int:
+    """Return how many tasks the run would measure on."""
+    if options.measured is not None:
+        return options.measured
+    own = options.test or setup.own_test(options.tasks)
+    return len(setup.labelled(own, "test", *options.bad).tasks) if own else len(held_out)

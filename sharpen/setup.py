@@ -172,7 +172,7 @@ def train_and_test(
         except TaskError as error:  # no run will come to hold those of the other file
             raise TaskError(str(error), [*found.skipped, *error.rows]) from error
         return Data(tasks, unseen.tasks, [*found.skipped, *unseen.skipped])
-    held_out = [t for t in tasks if int(digest("held out", t.id)[:8], 16) % 10 == 0][:UNSEEN]
+    held_out = held_out_of(tasks)
     names = {t.id for t in held_out}
     few = "; so few tell nothing, and nothing is measured without any" if len(held_out) < FEW else ""
     say(f"  {len(held_out)} of {len(tasks)} tasks are held out to measure on; name others by --test{few}")
@@ -180,6 +180,11 @@ def train_and_test(
     if not rest:
         raise TaskError(f"all {len(tasks)} tasks of {spec} would be held out to measure on; name others by --test")
     return Data(rest, held_out, found.skipped)
+
+
+def held_out_of(tasks: Sequence[Task]) -> list[Task]:
+    """Return a tenth of the tasks, by a hash of their ids, but no more than are needed to measure on."""
+    return [t for t in tasks if int(digest("held out", t.id)[:8], 16) % 10 == 0][:UNSEEN]
 
 
 def own_test(spec: str) -> str:

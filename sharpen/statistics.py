@@ -31,6 +31,9 @@ class Interval:
     high: float | None
     n: int
 
+    def __str__(self) -> str:
+        return span(self)
+
     def as_dict(self) -> dict[str, float | int | None]:
         """Return the four fields, JSON-able."""
         return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 from PIL import Image as Picture
-from support import PIXEL, Wrapped, make_task
+from support import PIXEL, Wrapped, make_reading, make_task
 
+from sharpen.answers import Grader
 from sharpen.cli import run
 from sharpen.data.load import load_tasks
-from sharpen.models.model import IMAGE, QUESTION, SYSTEM, Prompt, Write, Written
-from sharpen.preflight import ROW_BYTES, Plan, Tried, lines, planned, preflight
+from sharpen.estimate import Plan, Speeds
+from sharpen.models.model import IMAGE, QUESTION, SYSTEM, Prompt, Read, Write, Written
+from sharpen.preflight import ROW_BYTES, Tried, attempt, lines, planned, preflight
 from sharpen.preflight_command import names_tasks
-from sharpen.types import Part, Task
+from sharpen.types import Part, Reading, Task
 
 
 class Neural(Wrapped):
@@ -30,8 +32,13 @@ class Neural(Wrapped):
 
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
         for i, request in enumerate(requests):
-            for attempt in request.attempts:
-                yield Written(i, attempt, Part(tuple(range(10)), "x"), "length" if attempt else "stop")
+            for number in request.attempts:
+                said = "<answer>7</answer>" if number % 4 == 0 else "x"
+                yield Written(i, number, Part(tuple(range(10)), said), "length" if number else "stop")
+
+    def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
+        for i, request in enumerate(requests):
+            yield i, make_reading("x" * (len(request.ids) - 1))
 
 
 TASKS = [
@@ -39,7 +46,9 @@ TASKS = [
     make_task("b", question="x" * 20, images=2),
     make_task("c", question="x" * 90, images=0),
 ]
-PLAN = Plan(rounds=2, samples=10, resamples=3, measured=5, eval_samples=8, trained_bytes=1_000_000)
+PLAN = Plan(
+    tasks=3, rounds=2, samples=10, resamples=3, reads_right=True, epochs=3, measured=5, eval_samples=8, limit=20
+)
 
 
 def test_counts_of_tasks_and_tokens() -> None:
@@ -55,26 +64,43 @@ def test_counts_of_tasks_and_tokens() -> None:
 
 
 def test_the_plan_is_worked_out_from_what_was_tried() -> None:
-    tried = Tried(attempts=64, mean_tokens=50.0, tokens_per_second=1000.0, bytes_per_attempt=700.0, unfinished=0)
-    found = planned(TASKS, PLAN, tried)
-    # A round: 3 x 10 first attempts and at most 3 continuations of each; measured three times on 5 tasks x 10.
-    assert found.prefix_attempts == 2 * 90
-    assert found.attempts == 2 * (30 + 90) + 3 * 5 * 10 == 390
-    assert found.tokens == 390 * 50
-    assert found.hours == pytest.approx(390 * 50 / 1000 / 3600)
-    # The tasks share one picture, which is kept once.
-    assert found.gigabytes == pytest.approx((390 * 700 + len(PIXEL) + 2 * 1_000_000) / 1e9)
+    tried = Tried(
+        attempts=64,
+        mean_tokens=10.0,
+        mean_prompt=30.0,
+        right=0.5,
+        tokens_per_second=1000.0,
+        read_per_second=3000.0,
+        bytes_per_attempt=ROW_BYTES + 200.0,
+        unfinished=0,
+    )
+    found = planned(TASKS, PLAN, tried, 1_000_000)
+    # A round: 30 first attempts, 15 fail and get 45 continuations; measured three times on 5 tasks x 10.
+    assert found.expected.attempts == 2 * 75 + 150 == 300
+    assert found.hours["sampling"] == pytest.approx(300 * 10 / 1000 / 3600)
+    assert found.hours["reading"] == pytest.approx(2 * (15 + 37.5) * 40 / 3000 / 3600)
+    assert found.hours["training"] == pytest.approx(2 * 3 * 37.5 * 40 / 1000 / 3600)  # a third of reading's speed
+    assert found.at_most.attempts == 2 * (30 + 90) + 150 == 390
+    assert found.hours_at_most["sampling"] == pytest.approx(390 * 20 / 1000 / 3600)  # the limit is twice the mean
+    # The tasks share one picture, which is kept once; an attempt of twice the tokens packs to twice the bytes.
+    fixed = len(PIXEL) + 2 * 1_000_000
+    assert found.gigabytes == pytest.approx((300 * (ROW_BYTES + 200) + fixed) / 1e9)
+    assert found.gigabytes_at_most == pytest.approx((390 * (ROW_BYTES + 400) + fixed) / 1e9)
 
 
-def test_what_was_tried_is_counted() -> None:
+def test_what_was_tried_is_counted_and_timed() -> None:
     model = Neural(None)
-    from sharpen.preflight import attempt
-
-    tried = attempt(model, [model.prompt(task) for task in TASKS])
+    ticks = iter([100.0, 102.0, 106.0])
+    prompts = [model.prompt(task) for task in TASKS]
+    tried = attempt(model, prompts, 20, Grader(), lambda: next(ticks))
     assert tried is not None
-    assert (tried.attempts, tried.mean_tokens, tried.unfinished) == (16, 10.0, 14)  # the third prompt leaves no room
+    # The third prompt leaves no room, so 32 attempts at each of two; every fourth is right, the first is finished.
+    assert (tried.attempts, tried.mean_tokens, tried.unfinished, tried.right) == (64, 10.0, 62, 0.25)
+    assert tried.mean_prompt == (16 + 30) / 2
+    # 640 tokens written in 2 s; read in 4 s with 32 x (16 + 30) tokens of prompts; training a third of that.
+    assert tried.speeds == Speeds(write=320.0, read=528.0, train=176.0)
     assert tried.bytes_per_attempt > ROW_BYTES
-    assert attempt(model, [model.prompt(TASKS[2])]) is None
+    assert attempt(model, prompts[2:], 20, Grader()) is None
 
 
 @pytest.mark.parametrize(
@@ -154,7 +180,10 @@ def test_a_file_with_one_bad_row_of_every_kind(
     for i, (why, row) in enumerate(BAD.items()):
         assert why in named[row.get("id", f"bad-{i}")]
     assert "is not JSON" in named[f"t-{len(rows) + 1}"]
-    assert said["planned"]["attempts"] == 3 * 20 * 10 * 4 + 4 * 200 * 10
+    held_out = said["plan"]["measured"]  # as `sharpen run` would, a tenth by a hash of the ids
+    assert said["plan"]["tasks"] == 20 - held_out == 17
+    assert said["planned"]["at_most"]["attempts"] == 3 * 17 * 10 * 4 + 4 * 3 * 10
+    assert said["tried"]["attempts"] == 64
     page = (tmp_path / "preflight.html").read_text()
     assert page.count("<article>") == 3
     assert "image tokens⟩" in page
@@ -175,3 +204,24 @@ def test_pictures_in_a_parquet_file_are_looked_at_where_they_lie(tmp_path: Path)
 def test_lines_say_unknown_as_none() -> None:
     found = preflight(Neural(None), [make_task("a", images=0)], PLAN)
     assert "of them images: none" in lines(found)
+
+
+def test_what_a_run_would_measure_on_is_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A world has its own unseen tasks, `--measured` says otherwise; `--html` names the page."""
+    page = tmp_path / "look.html"
+    command = ["check", "digits:2", "--html", str(page), "--rounds", "1", "--method", "rest_em", "--json"]
+    for more, measured in ((["--test", "digits:30"], 30), (["--measured", "7"], 7)):
+        assert run([*command, *more]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (said["plan"]["tasks"], said["plan"]["measured"]) == (2, measured)
+        assert said["planned"]["expected"]["attempts"] == 2 * 10 + 2 * measured * 10
+        assert said["planned"]["expected"]["read"] == 0  # ReST-EM looks at no attention and repairs nothing
+        assert said["html"] == str(page)
+    assert "canary: " in page.read_text()
+
+
+def test_help_of_check_names_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, named in ((["check", "--help"], "TASKS --model MODEL"), (["check", "digits:2", "--help"], "--html")):
+        with pytest.raises(SystemExit):
+            run(arguments)
+        assert named in capsys.readouterr().out

@@ -310,3 +310,9 @@ def test_import_is_light() -> None:
     heavy = ("numpy", "scipy", "torch")
     code = f"import sys, sharpen.statistics; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_an_interval_reads_as_percent() -> None:
+    assert str(Interval(0.8125, 0.7714, 0.848, 400)) == "81.2% [77.1%, 84.8%]"
+    assert f"{Interval(0.5, None, None, 1)}" == "50.0%"
+    assert str(Interval(None, None, None, 0)) == "unknown"

@@ -27,17 +27,14 @@ from .loading import adapted, chat_template, parts, sees, speech, weights
 from .model import IMAGE, Prompt, Read, Write, Written
 from .reading import measure
 from .render import Renderer
-from .settings import Loading
+from .settings import GPU_CACHE_SHARE, GPU_ROWS, Loading
 
 DEFAULT_MAX_TOKENS = 2048  # VISTA §4.1
 CPU_CACHE_BYTES = 2**30
-GPU_CACHE_SHARE = 0.5
 PIXEL_BYTES = 2**30
 """Tensors of images kept beside those in use."""
 ROWS = 256
 """Rows a batch decodes together on a CPU; more only makes the cache slower to walk."""
-GPU_ROWS = 512
-"""The same on a GPU, where the logits of a step are what grows."""
 NO_MEMORY = "the device has no memory for one attempt; shorten the prompts, lower max-tokens or take a smaller model"
 PROMPTS = 4096
 """Prompts kept, the least lately used leave first: some megabytes."""

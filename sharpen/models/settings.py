@@ -10,6 +10,11 @@ from ..errors import require
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
+GPU_ROWS = 512
+"""Most rows a batch decodes together on a GPU, where the logits of a step are what grows."""
+GPU_CACHE_SHARE = 0.5
+"""Share of the memory that is free for the cache of such a batch."""
+
 
 @dataclass(frozen=True)
 class Loading:

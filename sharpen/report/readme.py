@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import getsource
 from pathlib import Path
 
@@ -51,9 +51,9 @@ def family_table() -> str:
 PARTS: dict[str, Callable[[], str]] = {"vista": vista, "methods": method_table, "families": family_table}
 
 
-def generated(text: str) -> str:
-    """Return the README with its generated parts made anew."""
-    for name, make in PARTS.items():
+def generated(text: str, parts: Mapping[str, Callable[[], str]] = PARTS) -> str:
+    """Return a page, the README unless other parts are given, with its generated parts made anew."""
+    for name, make in parts.items():
         marks = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         made = make().replace("\\", r"\\")
         text = marks.sub(rf"\g<1>{made}\n\g<2>", text)

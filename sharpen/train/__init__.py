@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..models.model import Model
     from ..trackers import Tracking
 
+PASS_TOKENS = 2**14
+"""Most tokens of a forward pass in training, padding included, where more than one attempt is in it (ours)."""
+
 
 @dataclass(frozen=True)
 class Train:

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 
 from ..models.lines import Line, Size, identity, split
 from ..types import Rollout
+from . import PASS_TOKENS
 from .batch import Unit
 
 if TYPE_CHECKING:
     from ..models.hf import Row
-
-TOKENS = 2**14
-"""Most tokens of a pass, padding included, where it has more than one bundle (ours)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def passes(units: Sequence[Unit], rows: Mapping[str, Row], *, packs: bool, most:
     if packs:
         ways += [[bundle((u,), rows, packs=True) for u in units]]
         ways += [[bundle(some, rows, packs=True) for some in by_prompt(units, rows, most)]]
-    cuts = [split([b.size for b in way], most=most, budget=TOKENS, width=width) for way in ways]
+    cuts = [split([b.size for b in way], most=most, budget=PASS_TOKENS, width=width) for way in ways]
     way, (cut, _) = min(zip(ways, cuts, strict=True), key=lambda pair: pair[1][1])
     return [[way[i] for i in some] for some in cut]
 

@@ -253,8 +253,8 @@ def prepare(model: HF, settings: Train) -> Any:
             parameter.requires_grad_(not name.startswith(frozen))
     model.net.train()
     if settings.gradient_checkpointing:
-        # The library renamed it in 5.23 and warns of the old name.
-        getattr(model.net, "activation_checkpointing_enable", model.net.gradient_checkpointing_enable)()
+        renamed = getattr(model.net, "activation_checkpointing_enable", None)  # the library's name from 5.23 on
+        (renamed or model.net.gradient_checkpointing_enable)()
     if not settings.lora:
         return model.net
     from peft import LoraConfig, get_peft_model
