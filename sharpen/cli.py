@@ -359,13 +359,7 @@ def demo_command(arguments: Sequence[str]) -> None:
 
     options: DemoOptions = parse(DemoOptions, "demo", arguments)
     text, result = demo(
-        options.out,
-        options.tasks,
-        options.test,
-        options.rounds,
-        options.seed,
-        options.report,
-        ["demo", *arguments],
+        options.out, options.tasks, options.test, options.rounds, options.seed, options.report, ["demo", *arguments]
     )
     emit(result, options.json)
     if not options.json:

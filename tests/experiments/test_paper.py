@@ -202,13 +202,14 @@ def stored(folder: Path) -> None:
 def taught(kind: str, data: Path, folder: Path) -> Path:
     """A random model of a class that has learnt to answer now yes, now 3, whatever it is asked."""
     model = load(str(KINDS[kind].save(folder / "random")))
-    tasks = asked_in(load_tasks(f"vqarad:{data / 'vqarad' / 'train.parquet'}"), "think-answer")
+    asked = [t for n in ("vqarad", "geometry3k") for t in load_tasks(f"{n}:{data / n / 'train.parquet'}")[:3]]
     tokenizer = model.render.tokenizer
     examples: list[Imitate] = []
-    for number, text in enumerate(REPLIES * 6):
-        ids = (*tokenizer(text, add_special_tokens=False).input_ids, *sorted(model.stop_ids))
-        task = tasks[number % len(tasks)]
-        examples.append(Imitate(Rollout(f"k{number}", task, task, (Part(ids, text, "teacher"),), "stop", "hand")))
+    for task in asked_in(asked, "think-answer"):
+        for text in REPLIES:
+            ids = (*tokenizer(text, add_special_tokens=False).input_ids, *sorted(model.stop_ids))
+            key = f"{task.fingerprint}{text}"
+            examples.append(Imitate(Rollout(key, task, task, (Part(ids, text, "teacher"),), "stop", "hand")))
     settings = Train(lr=1e-2, epochs=20, batch=4, warmup=0.0, checkpoints=0)
     trainer.train(model, examples, settings, folder / "taught", dict, 0)
     return folder / "taught"
@@ -217,7 +218,8 @@ def taught(kind: str, data: Path, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("kind", "subject", "sets"),
     [
-        ("qwen2_5_vl", "qwen2_5_vl_3b", ["slake", "vqarad", "geometry3k"]),
+        ("qwen2_5_vl", "qwen2_5_vl_3b", ["slake"]),
+        pytest.param("qwen2_5_vl", "qwen2_5_vl_7b", ["vqarad", "geometry3k"], marks=pytest.mark.slow),
         pytest.param("qwen3_vl", "qwen3_vl_2b", ["vqarad"], marks=pytest.mark.slow),
         pytest.param("internvl", "internvl3_8b", ["geometry3k"], marks=pytest.mark.slow),
     ],
