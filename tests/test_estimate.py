@@ -41,6 +41,7 @@ def test_without_continuations_at_most_is_where_all_attempts_are_right() -> None
     work = at_most(plain, 40.0)
     assert (work.attempts, work.continued, work.read) == (2 * 200 + 150, 0, 0)
     assert work.trained == 2 * 3 * 200 * 140
+    assert expected(plain, TYPICAL).read == 0  # nothing is looked for in the failed ones
 
 
 def test_hours_are_tokens_by_the_speed_of_each_part() -> None:
