@@ -1,7 +1,7 @@
 """Attention shares without an attention matrix.
 
-A second value tensor, whose columns are the indicators of {system, image, question}, goes through the same
-scaled-dot-product kernel for the chosen layers and the response's queries only: the outputs are the shares.
+In the chosen layers the values get columns more: the indicators of {system, image, question}. The layer's own call of
+the scaled-dot-product kernel then returns the shares beside its outputs, for a few columns' more work.
 Registered through transformers' attention interface, so it works for every family that dispatches there.
 """
 
@@ -21,8 +21,9 @@ from transformers.masking_utils import sdpa_mask
 from ..errors import Unsupported
 
 NAME = "sharpen_shares"
-QUERIES = 512
-"""Queries per call: bounds the mask, so that memory stays linear in length."""
+SPANS = 3
+COLUMNS = 8
+"""Columns put beside the values: fused kernels on a GPU want multiples of 8, and on a CPU fewer are hardly faster."""
 
 
 @dataclass
@@ -65,41 +66,25 @@ def attention(
     attention_mask: Any,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Scaled-dot-product attention that also measures shares where they were asked for."""
-    result = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    """Scaled-dot-product attention, (rows, length, heads, width), that also measures shares where they were asked for."""
     layer = getattr(module, "layer_idx", None)
-    if _capture is not None and layer in _capture.layers:
-        scale = options.get("scaling")
-        _capture.found[layer] = shares(query, key, attention_mask, _capture.spans, _capture.start, scale)
-    return result
+    if _capture is None or layer not in _capture.layers:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    width = query.shape[-1]
+    options["scaling"] = options.get("scaling") or width**-0.5  # the kernel's own would be that of the wider queries
+    marked = torch.cat([value, indicators(_capture.spans, value)], -1)
+    # Fused kernels want values as wide as queries and keys; zeros there change no score.
+    query, key = (functional.pad(some, (0, COLUMNS)) for some in (query, key))
+    result, none = sdpa_attention_forward(module, query, key, marked, attention_mask, **options)
+    _capture.found[layer] = result[:, _capture.start :, :, width : width + SPANS].mean(2)
+    return result[..., :width], none
 
 
-def shares(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    mask: torch.Tensor | None,
-    spans: torch.Tensor,
-    start: int,
-    scale: float | None,
-) -> torch.Tensor:
-    """Return head-averaged attention of queries from `start` on to each span: (rows, queries, 3).
-
-    `query` is (rows, heads, length, width) and `key` (rows, key heads, length, width); no mask means causal.
-    """
-    rows, heads, length, width = query.shape
-    columns = torch.stack([spans == code for code in range(3)], -1).to(query.dtype)
-    # Fused kernels want values as wide as the keys.
-    value = functional.pad(columns, (0, width - 3))[:, None].expand(rows, key.shape[1], length, width)
-    at = torch.arange(length, device=query.device)
-    found: list[torch.Tensor] = []
-    for first in range(start, length, QUERIES):
-        some = slice(first, min(first + QUERIES, length))
-        part = at[None, None, None, :] <= at[None, None, some, None] if mask is None else mask[:, :, some, :length]
-        out = functional.scaled_dot_product_attention(
-            query[:, :, some], key, value, attn_mask=part, scale=scale, enable_gqa=heads != key.shape[1]
-        )
-        found.append(out[..., :3].mean(1))
-    return torch.cat(found, 1)
+def indicators(spans: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Return (rows, heads, length, COLUMNS): column s is 1 where a position is in span s, those that follow are 0."""
+    columns = torch.stack([spans == code for code in range(SPANS)], -1).to(like.dtype)
+    columns = functional.pad(columns, (0, COLUMNS - SPANS))
+    return columns[:, None].expand(-1, like.shape[1], -1, -1)
 
 
 AttentionInterface.register(NAME, attention)
