@@ -1,6 +1,6 @@
 """Where the seconds of one VISTA round on the tiny model go: model time against all else, as a stacked bar.
 
-python -m bench.profile           # 150 digits tasks, a minute and a half on two cores
+python -m bench.profile           # 60 digits tasks; --full takes 150
 """
 
 from __future__ import annotations
@@ -81,12 +81,14 @@ class Clock:
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
-    parser.add_argument("--tasks", type=int, default=150)
+    parser.add_argument("--tasks", type=int, help="digits tasks; 60, or 150 with --full")
+    parser.add_argument("--full", action="store_true")
     asked = parser.parse_args()
+    count = asked.tasks or (150 if asked.full else 60)
     watch = Clock()
     watch.watch()
-    tasks = world("digits").tasks("train", asked.tasks)
-    unseen = world("digits").tasks("test", asked.tasks)
+    tasks = world("digits").tasks("train", count)
+    unseen = world("digits").tasks("test", count)
     began = clock()
     with TemporaryDirectory() as folder:
         done = improve(Vista(), load("tiny"), tasks, rounds=1, out=folder, test=unseen)
@@ -97,7 +99,7 @@ def main() -> None:
         print(json.dumps({"name": "profile", "ours": total, "theirs": None, "ratio": None, "bound": None,
                           "shares": shares, "parts": done.rounds[0].seconds}))  # fmt: skip
         return
-    print(f"one VISTA round, {asked.tasks} tasks and as many unseen ones: {total:.1f} s of CPU time")
+    print(f"one VISTA round, {count} tasks and as many unseen ones: {total:.1f} s of CPU time")
     for part, share in shares.items():
         print(f"{'█' * round(BAR * share):{BAR // 2}} {share:6.1%}  {total * share:5.1f} s  {part}")
 

@@ -2,6 +2,7 @@
 
 python -m bench.sampling                  # 200 digits tasks x 10, the tiny model: two minutes on one core
 python -m bench.sampling --tasks 60
+python -m bench.sampling --device cuda --shape qwen2.5-vl-3b --tasks 50
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections.abc import Sequence
 
 import torch
 
-from sharpen.models import load
 from sharpen.models.hf import HF, ROWS, Row
 from sharpen.models.model import Prompt, Sampling, Write
 from sharpen.worlds import world
 
+from . import shapes
 from .side import Result, alternate, clock, options, show
 
 ATTEMPTS = 10
@@ -84,13 +85,14 @@ def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
     parser.add_argument("--tasks", type=int, default=200)
+    shapes.add_options(parser)
     asked = parser.parse_args()
-    model = load("tiny")
-    prompts = [model.prompt(t) for t in world("digits").tasks("train", asked.tasks)]
-    written = model.write([Write(p, Sampling(1.0, max_tokens=64), i, (0,)) for i, p in enumerate(prompts[:40])])
-    lengths = [len(w.part.ids) for w in written]
-    mean = round(sum(lengths) / len(lengths))
-    show(compare("sampling", model, prompts, model.max_tokens, mean, asked.times), asked.json)
+    with shapes.chosen(asked) as model:
+        prompts = [model.prompt(t) for t in world("digits").tasks("train", asked.tasks)]
+        written = model.write([Write(p, Sampling(1.0, max_tokens=64), i, (0,)) for i, p in enumerate(prompts[:40])])
+        lengths = [len(w.part.ids) for w in written]
+        mean = round(sum(lengths) / len(lengths))
+        show(compare("sampling", model, prompts, model.max_tokens, mean, asked.times), asked.json)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """Training, beside TRL's SFTTrainer and DPOTrainer on the same examples, batch and frozen modules.
 
-python -m bench.training          # a minute and a half on two cores
+python -m bench.training          # 64 tasks, 5 attempts each
+python -m bench.training --device cuda --shape qwen2.5-vl-3b --lora 16    # ours alone
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,13 +22,13 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from sharpen.data.images import decode
 from sharpen.examples import Example, Imitate, Prefer
-from sharpen.models import load
 from sharpen.models.hf import HF
 from sharpen.models.model import Read, Sampling, Write
 from sharpen.train import Train, trainer
 from sharpen.types import Rollout
 from sharpen.worlds import world
 
+from . import shapes
 from .side import Result, alternate, clock, options, show
 
 BATCH = 16
@@ -55,7 +58,7 @@ class Timed(trainer.ExampleTrainer):
         return done
 
 
-def ours(model: HF, examples: Sequence[Example], seen: list[float]) -> float:
+def ours(model: HF, examples: Sequence[Example], seen: list[float], lora: int = 0) -> float:
     """Train by our trainer; return examples/s, and add its first loss to `seen`.
 
     The starting model's log-probs of pairs are in the time, since TRL computes them in its training.
@@ -65,7 +68,7 @@ def ours(model: HF, examples: Sequence[Example], seen: list[float]) -> float:
     reference = known(model, examples)
     reading = clock() - began
     with TemporaryDirectory() as folder:
-        resolved = trainer.resolved(SETTINGS, model)
+        resolved = trainer.resolved(replace(SETTINGS, lora=lora), model)
         made = trainer._train(model, trainer.units(examples), resolved, Path(folder), reference, 0)  # pyright: ignore[reportPrivateUsage]
     seen.append(made["curve"][0]["loss"])
     return len(examples) / (reading + Timed.seconds)
@@ -129,7 +132,7 @@ def matrix_bound(model: HF, examples: Sequence[Example]) -> float:
     rows = int(BATCH * tokens)
     seconds = 0.0
     for weight in weights:
-        there, back = torch.randn(rows, weight.shape[1]), torch.randn(rows, weight.shape[0])
+        there, back = (weight.new_empty(rows, n).normal_() for n in (weight.shape[1], weight.shape[0]))
         for left, right in ((there, weight.detach().t()), (back, weight.detach()), (back.t(), there)):
             began = clock()
             for _ in range(5):
@@ -164,24 +167,45 @@ def same_losses(model: HF, groups: list[list[Rollout]]) -> dict[str, object]:
     return {"one step, loss per token": f"ours {mine[0]:.5f}, theirs {other[0]:.5f}"}
 
 
+def alone(model: HF, kind: str, examples: Sequence[Example], times: int, lora: int) -> Result:
+    """Run our trainer only: TRL wants a processor of the whole model, which a shape has not."""
+    mine: list[float] = []
+    rates = alternate({"ours": lambda: ours(model, examples, mine, lora)}, times)
+    of = "ours alone; bound: the decoder's matrix products alone, prompts not shared"
+    return Result(f"training {kind}", "examples/s", rates["ours"], None, matrix_bound(model, examples), of)
+
+
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
     parser.add_argument("--tasks", type=int, default=64)
+    parser.add_argument("--lora", type=int, default=0, help="rank; with a shape only")
+    shapes.add_options(parser)
     asked = parser.parse_args()
     os.environ["TQDM_DISABLE"] = "1"
-    model = load("tiny")
+    with shapes.chosen(asked) as model:
+        groups = attempts(model, asked.tasks, 5)
+        sft = [Imitate(r) for group in groups for r in group]
+        pairs = [Prefer(group[0], group[1]) for group in groups]
+        if asked.shape == "tiny":
+            beside_trl(model, groups, sft, pairs, asked)
+            return
+        for kind, examples in (("sft", sft), ("dpo", pairs)):
+            show(alone(model, kind, examples, asked.times, asked.lora), asked.json)
+
+
+def beside_trl(
+    model: HF, groups: list[list[Rollout]], sft: list[Imitate], pairs: list[Prefer], asked: argparse.Namespace
+) -> None:
+    """Compare imitation and preferences with TRL."""
     try:
         import trl as _  # noqa: F401
     except ImportError:
         sys.exit("TRL is not installed: pip install 'trl>=1.16,<2' datasets (it is in the dev extra)")
-    groups = attempts(model, asked.tasks, 5)
-    sft = [Imitate(r) for group in groups for r in group]
     rows = [rendered(model, e.rollout) for e in sft]
     result = compare(model, "sft", sft, rows, asked.times)
     result.more.update(same_losses(model, groups))
     show(result, asked.json)
-    pairs = [Prefer(group[0], group[1]) for group in groups]
     rows = [
         {"prompt": a["prompt"], "chosen": a["completion"], "rejected": b["completion"], "images": a["images"]}
         for pair in pairs

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal, Unpack
 
 from .answers import Grader, Verdict
 from .errors import ModelError, require
 from .ledger.records import gold_key
-from .models.model import Model, Read, Sampling
+from .models.model import Drawing, Model, Read, Sampling
 from .plan import Counts, Job, Planned, Refused, given, per_job, plan
 from .probes.vision_layer import best_layer
 from .progress import Progress, say
@@ -66,14 +66,14 @@ class Run:
         *,
         view: View | None = None,
         model: str = "policy",
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        top_k: int = 0,
-        max_tokens: int | None = None,
+        **drawing: Unpack[Drawing],
     ) -> list[Group]:
-        """Write n attempts (one number, or one per task) at tasks shown through `view`; a group per task, in order."""
+        """Write n attempts (one number, or one per task) at tasks shown through `view`; a group per task, in order.
+
+        `drawing` holds settings of `models.Sampling`, by name: temperature, top_p, top_k, min_p, stop, ….
+        """
         jobs = [Job(t, view(t) if view else t) for t in tasks]
-        sampling = self._sampling(model, temperature, top_p, top_k, max_tokens)
+        sampling = self._sampling(model, drawing)
         return self._write("sample", jobs, n, model, sampling, view)
 
     def resume(
@@ -83,10 +83,7 @@ class Run:
         *,
         view: View | None = None,
         model: str = "policy",
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        top_k: int = 0,
-        max_tokens: int | None = None,
+        **drawing: Unpack[Drawing],
     ) -> list[Group]:
         """Write n continuations of each prefix, or as many as n says of each, asked with the task or its `view`.
 
@@ -94,7 +91,7 @@ class Run:
         bounds the whole response, prefix included.
         """
         jobs = [Job(p.parent.task, view(p.parent.task) if view else p.parent.task, p) for p in prefixes]
-        sampling = self._sampling(model, temperature, top_p, top_k, max_tokens)
+        sampling = self._sampling(model, drawing)
         return self._write("resume", jobs, n, model, sampling, view)
 
     def given(self, answers: Sequence[tuple[Task, Part | str]], *, model: str = "policy") -> list[Group]:
@@ -178,7 +175,9 @@ class Run:
     def ask(self, tasks: Sequence[Task], *, model: str = "policy", max_tokens: int | None = None) -> list[str]:
         """Return one greedy answer in words per task, "" where the prompt was too long: for judges and proposers."""
         jobs = [Job(t, t) for t in self.store.add_tasks(tasks)]
-        groups = self._write("ask", jobs, 1, model, self._sampling(model, 0.0, 1.0, 0, max_tokens))
+        groups = self._write(
+            "ask", jobs, 1, model, self._sampling(model, {"temperature": 0.0, "max_tokens": max_tokens})
+        )
         return [g.rollouts[0].text if g.rollouts else "" for g in groups]
 
     def layer(self, chosen: int | Literal["auto"] | None, tasks: Sequence[Task] = ()) -> int:
@@ -200,9 +199,10 @@ class Run:
         for rollout in (r for g in before for r in g.rollouts if r.key not in kept):
             self.note("dropped", reason, rollout)
 
-    def _sampling(self, model: str, temperature: float, top_p: float, top_k: int, max_tokens: int | None) -> Sampling:
-        limit = self.models[model].max_tokens if max_tokens is None else max_tokens
-        return Sampling(temperature, top_p, top_k, limit)
+    def _sampling(self, model: str, drawing: Drawing) -> Sampling:
+        limit = drawing.get("max_tokens")
+        settings: dict[str, Any] = {**drawing, "max_tokens": self.models[model].max_tokens if limit is None else limit}
+        return Sampling(**settings)
 
     def _write(
         self, verb: str, jobs: Sequence[Job], n: Counts, model: str, sampling: Sampling, view: View | None = None

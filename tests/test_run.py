@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from support import make_reading, make_task
 
 from sharpen.errors import StoreError
-from sharpen.models.model import Write, Written
+from sharpen.models.model import Drawing, Sampling, Write, Written
 from sharpen.models.scripted import STOP, Asked, Scripted
 from sharpen.run import Run
 from sharpen.scorers import Scorer
 from sharpen.scorers.correct import correct
 from sharpen.store import Store
-from sharpen.types import Group, Part, Reading, Score
+from sharpen.types import Group, Part, Prefix, Reading, Score
 from sharpen.verbs import cut
 from sharpen.views import blind
 
@@ -84,6 +85,36 @@ def test_another_question_setting_or_model_is_sampled_anew(store: Store, countin
     Run({"policy": counting}, store).sample([task], 1, temperature=0.5)
     Run({"policy": replace(counting, name="other")}, store).sample([task], 1)
     assert Counting.wrote == 4
+
+
+def test_every_setting_of_sampling_reaches_the_model_the_key_and_the_call(store: Store) -> None:
+    """Attempt 0 under eight settings is eight attempts, and the ledger's call says which setting each had."""
+    seen: list[Sampling] = []
+
+    class Listening(Scripted):
+        def write(self, requests: Sequence[Write]) -> Iterator[Written]:
+            seen.extend(r.sampling for r in requests)
+            return super().write(requests)
+
+    model = Listening(lambda asked: "x")
+    settings: list[Drawing] = [
+        {}, {"temperature": 0.5}, {"top_p": 0.9}, {"top_k": 3}, {"max_tokens": 7}, {"min_p": 0.1},
+        {"repetition_penalty": 1.2}, {"stop": ("\n\n",)},
+    ]  # fmt: skip
+    keys: set[str] = set()
+    for drawing in settings:
+        run = Run({"policy": model}, store)
+        written = run.sample([make_task()], 1, **drawing)
+        resumed = run.resume([Prefix(written[0].rollouts[0], 0)], 1, **drawing)
+        keys |= {r.key for g in (*written, *resumed) for r in g.rollouts}
+    assert len(keys) == 2 * len(settings)
+    found = [asdict(s) for s in seen]
+    room = {"max_tokens": model.max_tokens}
+    assert found == [asdict(Sampling()) | room | drawing for drawing in settings for _ in ("sample", "resume")]
+    said = [json.loads(text) for (text,) in store.db.rows("SELECT settings FROM calls ORDER BY id")]
+    for i, drawing in enumerate(settings):
+        assert said[2 * i] == said[2 * i + 1]
+        assert said[2 * i].items() >= json.loads(json.dumps(drawing)).items()
 
 
 def test_a_view_is_what_is_shown_and_not_what_is_asked(store: Store, counting: Counting) -> None:

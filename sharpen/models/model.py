@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from ..errors import require
 from ..types import Finish, Part, Reading, Task
@@ -58,6 +58,19 @@ class Sampling:
             if said[name] == unused:
                 del said[name]
         return said
+
+
+class Drawing(TypedDict, total=False):
+    """The settings of `Sampling` as `Run.sample` and `Run.resume` take them, by name; each may be left out."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    max_tokens: int | None
+    """None or left out: what the model recommends."""
+    min_p: float
+    repetition_penalty: float
+    stop: tuple[str, ...]
 
 
 @dataclass(frozen=True)

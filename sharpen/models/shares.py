@@ -66,7 +66,7 @@ def attention(
     attention_mask: Any,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Scaled-dot-product attention, (rows, length, heads, width), that also measures shares where they were asked for."""
+    """Scaled-dot-product attention that also measures shares where they were asked for."""
     layer = getattr(module, "layer_idx", None)
     if _capture is None or layer not in _capture.layers:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
@@ -75,6 +75,7 @@ def attention(
     marked = torch.cat([value, indicators(_capture.spans, value)], -1)
     # Fused kernels want values as wide as queries and keys; zeros there change no score.
     query, key = (functional.pad(some, (0, COLUMNS)) for some in (query, key))
+    # (rows, length, heads, width)
     result, none = sdpa_attention_forward(module, query, key, marked, attention_mask, **options)
     _capture.found[layer] = result[:, _capture.start :, :, width : width + SPANS].mean(2)
     return result[..., :width], none
