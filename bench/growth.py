@@ -21,9 +21,11 @@ import numpy as np
 import PIL.Image
 
 from sharpen.data.images import decode
+from sharpen.errors import UserError
 from sharpen.improve import improve
 from sharpen.methods.vista import Vista
 from sharpen.models import load
+from sharpen.models.hf import HF
 from sharpen.models.model import Sampling, Write
 from sharpen.progress import peak_memory
 from sharpen.report.markup import Html, tag
@@ -65,11 +67,22 @@ def one(size: Size) -> dict[str, float]:
     list(model.write([Write(prompt, Sampling(1.0, max_tokens=4), 0, (0,))]))
     with TemporaryDirectory() as folder:
         began = clock()
-        improve(Vista(samples=size.attempts), model, tasks, rounds=1, out=folder)
+        examples = round_of(size, model, tasks, folder)
         seconds = clock() - began
     pixels = float(np.prod(decode(tasks[0].images[0]).size))
     sizes = {"tasks": size.tasks, "attempts": size.attempts, "prompt tokens": len(prompt.ids), "pixels": pixels}
-    return {**sizes, "seconds": seconds, "peak_bytes": peak_memory()[0]}
+    return {**sizes, "examples": examples, "seconds": seconds, "peak_bytes": peak_memory()[0]}
+
+
+def round_of(size: Size, model: HF, tasks: Sequence[Task], folder: str) -> int:
+    """Run the round and return its examples; one without any, as after strange prompts, ends untrained."""
+    try:
+        done = improve(Vista(samples=size.attempts), model, tasks, rounds=1, out=folder)
+    except UserError as error:
+        if "became an example" not in str(error):
+            raise
+        return 0
+    return done.rounds[0].tally.examples
 
 
 def made(task: Task, size: Size) -> Task:
@@ -154,7 +167,10 @@ def main() -> None:
             continue
         print(f"growth with {axis}: seconds ~ n^{slopes['seconds']:.2f}, peak memory ~ n^{slopes['peak_bytes']:.2f}")
         for row in rows:
-            print(f"  {row[axis]:9,.0f}  {row['seconds']:6.2f} s  {row['peak_bytes'] / 2**20:7,.0f} MiB", flush=True)
+            mib, examples = row["peak_bytes"] / 2**20, row["examples"]
+            print(
+                f"  {row[axis]:9,.0f}  {row['seconds']:6.2f} s  {mib:7,.0f} MiB  {examples:,.0f} examples", flush=True
+            )
     if asked.figure:
         asked.figure.write_text(picture(found) + "\n")
 
