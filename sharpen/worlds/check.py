@@ -52,6 +52,8 @@ TARGETS = (
     Target("sampled, hardest kind", 0.001, 0.15),
     Target("hard tasks never solved", 0.30, 0.90),
     Target("correct written blind", 0.10, 0.90),
+    Target("correct that state a falsehood", 0.20, 0.90),
+    Target("looking pays, easy kinds", 0.10, 1.0),
     Target("greedy in the habit", 0.90, 1.0),
     Target("failed looking, all readings true", 0.50, 1.0),
     Target("slip outside the top 5", 0.50, 1.0),
@@ -62,6 +64,13 @@ TARGETS = (
 def share(values: Sequence[object]) -> float | None:
     """Return the share of true values; None of nothing."""
     return sum(map(bool, values)) / len(values) if values else None
+
+
+def advantage(attempts: Sequence[Rollout]) -> float | None:
+    """Return how much oftener attempts that look are right than the others; None without both sorts."""
+    looking = share([r[correct] == 1 for r in attempts if r.text.startswith(LOOK)])
+    others = share([r[correct] == 1 for r in attempts if not r.text.startswith(LOOK)])
+    return None if looking is None or others is None else looking - others
 
 
 def measure(model: HF, run: Run, place: World, n: int) -> dict[str, object]:
@@ -77,6 +86,7 @@ def measure(model: HF, run: Run, place: World, n: int) -> dict[str, object]:
     sampled = share([r[correct] == 1 for r in attempts])
     covered = share([any(r[correct] == 1 for r in g.rollouts) for g in groups])
     failed = [r for r in attempts if r[correct] == 0 and r.text.startswith(LOOK)]
+    easy = [r for r in attempts if r.task.meta["kind"] not in place.hard]
     areas = layers(model, run, place, right[:600])
     return {
         "greedy": share([r[correct] == 1 for r in each(greedy)]),
@@ -86,6 +96,8 @@ def measure(model: HF, run: Run, place: World, n: int) -> dict[str, object]:
         "sampled, hardest kind": min(row["sampled"] or 0.0 for row in rates.values()),
         "hard tasks never solved": share([not any(r[correct] == 1 for r in g.rollouts) for g in hard]),
         "correct written blind": share([place.written_blind(r.task, r.text) for r in right]),
+        "correct that state a falsehood": share([any(not f.true for f in place.facts(r.task, r.text)) for r in right]),
+        "looking pays, easy kinds": advantage(easy),
         "greedy in the habit": share([r.text.startswith(HABIT) for r in each(greedy)]),
         "failed looking, all readings true": share([all(f.true for f in place.facts(r.task, r.text)) for r in failed]),
         **critical(model, run, place, failed),

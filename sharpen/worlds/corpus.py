@@ -19,20 +19,20 @@ WORLDS: dict[str, GridWorld] = {"shapes": shapes.WORLD, "digits": digits.WORLD}
 Phase = Literal["describing", "careful", "web", "rare"]
 
 MIX = {
-    "cell": (0.36, 0.06, 0.58),
-    "any": (0.36, 0.06, 0.58),
-    "largest": (0.33, 0.09, 0.58),
-    "count": (0.33, 0.09, 0.58),
-    "row-sum": (0.27, 0.15, 0.58),
-    "column-sum": (0.05, 0.37, 0.58),
-    "diagonal-sum": (0.05, 0.37, 0.58),
+    "cell": (0.25, 0.05, 0.70),
+    "any": (0.25, 0.05, 0.70),
+    "largest": (0.24, 0.06, 0.70),
+    "count": (0.24, 0.06, 0.70),
+    "row-sum": (0.20, 0.10, 0.70),
+    "column-sum": (0.04, 0.26, 0.70),
+    "diagonal-sum": (0.04, 0.26, 0.70),
 }
 """Shares of careful, slipping and blind traces of each kind, in the web phase."""
 
-RARE = (0.01, 0.41, 0.58)
+RARE = (0.01, 0.29, 0.70)
 """The same for the hard kinds in the phase after that, which leaves their skill rare but not absent."""
 
-PICKING = 1.5
+PICKING = 3.0
 """How much oftener than sums the careful phase asks to find something: that is learnt more slowly."""
 DESCRIBED: dict[Phase, float] = {"describing": 1.0, "careful": 0.2, "web": 0.08, "rare": 0.08}
 """Share of descriptions in each phase."""

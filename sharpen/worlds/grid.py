@@ -36,6 +36,12 @@ LINES = {**ROWS, **COLUMNS, **DIAGONALS}
 """Every line that a question may name, as cell numbers in reading order."""
 
 LEADS = ("the ", "in the ", "")
+SLIPS = ((2,), (3,), (2, 3))
+"""Steps of a sum that go wrong together."""
+SLIP_SHARES = (0.23, 0.23, 0.54)
+"""Each step in 77 of 100, and as one without the other would be if both were drawn alone: a model that cannot tell
+whether the first went wrong does not get by without the second either."""
+
 READING = re.compile(rf"\b({'|'.join(LINES)}): ?([^.<>:]*)")
 
 
@@ -281,14 +287,17 @@ class GridWorld(ABC):
         return rng.choice((f"{where} is {answer}.", f"so {where} is {answer}.")), answer
 
     def _total(self, shown: Sequence[str], rng: Random, slip: bool) -> tuple[str, str]:
-        """Add up the line step by step; a slip sits in one of the two last steps."""
+        """Add up the line step by step; slips sit in the two last steps, in one or in both."""
         values = [self.value(s) for s in shown]
-        wrong_at = rng.choice((2, 3)) if slip else 0
+        wrong_at = rng.choices(SLIPS, SLIP_SHARES)[0] if slip else ()
         total, steps, totals = values[0], [""], [values[0]]
         for i, value in enumerate(values[1:], start=1):
             after = total + value
-            if i == wrong_at:
-                after = rng.choice([n for n in range(self.sum_range + 1) if n != after])
+            if i in wrong_at:
+                wrong = [n for n in range(self.sum_range + 1) if n != after]
+                after = rng.choice(wrong)
+                if after == sum(values):  # two wrongs must not make a right
+                    after = rng.choice([n for n in wrong if n != after])
             steps.append(f"{total} + {value} = {after}")
             totals.append(after)
             total = after

@@ -146,8 +146,7 @@ class Shapes(GridWorld):
             count = sum(s.endswith(truth.target) for s in shown)
             if slip:
                 count = rng.choice([n for n in range(SIDE * SIDE + 1) if n != count])
-            many = PLURALS[truth.target]
-            return rng.choice((f"{many}: {count}.", f"so {many}: {count}.")), str(count)
+            return rng.choice((f"so {truth.target}: {count}.", f"counting {truth.target}: {count}.")), str(count)
         return self._total(shown, rng, slip)
 
     def imagine(self, truth: Truth, rng: Random) -> list[str]:

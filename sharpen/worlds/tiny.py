@@ -29,7 +29,7 @@ from .corpus import Lesson, Phase, lesson, texts
 from .lexicon import IMAGE_SIZE, PATCH, learn, processor, prompt_ids
 
 BATCH = 32
-STEPS: dict[Phase, int] = {"describing": 1000, "careful": 2200, "web": 1200, "rare": 400}
+STEPS: dict[Phase, int] = {"describing": 1000, "careful": 3600, "web": 1000, "rare": 500}
 """Steps of each phase, in order."""
 PEAK = 2e-3
 RARE_RATE = 2e-4
