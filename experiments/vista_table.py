@@ -30,8 +30,8 @@ from sharpen.run import Run
 from sharpen.store import Store
 
 METHODS = (
-    *("vista", "vista_dpo", "sft_seed", "star", "star_plus", "rest_em", "r3v", "r3v:traces=false"),
-    *("vista:resamples=0", "vista:threshold=-inf", "extra_samples"),
+    *("vista", "vista_dpo", "sft_seed", "star", "star_plus", "rest_em", "r3v"),
+    *("vista:resamples=0", "vista:threshold=-inf", "vista:layer=auto", "extra_samples"),
 )
 """The first is what the others are compared with, and whose tokens they spend."""
 

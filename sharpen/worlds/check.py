@@ -57,7 +57,7 @@ TARGETS = (
     Target("greedy in the habit", 0.90, 1.0),
     Target("failed looking, all readings true", 0.50, 1.0),
     Target("slip outside the top 5", 0.50, 1.0),
-    Target("AUROC at the middle layer", 0.85, 1.0),
+    Target("AUROC at the best layer", 0.85, 1.0),
 )
 
 
@@ -103,6 +103,7 @@ def measure(model: HF, run: Run, place: World, n: int) -> dict[str, object]:
         **critical(model, run, place, failed),
         "AUROC by layer": areas,
         "AUROC at the middle layer": areas[len(areas) // 2] if areas else None,
+        "AUROC at the best layer": max((a for a in areas if a is not None), default=None),
         "kinds": rates,
     }
 
