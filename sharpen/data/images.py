@@ -73,6 +73,24 @@ def file_type(image: Image) -> str:
         return (picture.format or "png").lower()
 
 
+def plain(image: Image) -> bool:
+    """Say whether a reader that only opens a picture and asks for RGB sees what `decode` gives."""
+    with _opened(image) as picture:
+        if picture.mode.startswith("I") or picture.getexif().get(ORIENTATION, 1) != 1:
+            return False
+        if not picture.has_transparency_data:
+            return True
+        least, _ = cast("tuple[int, int]", picture.convert("RGBA").getchannel("A").getextrema())
+        return least == 255
+
+
+def written_plain(image: Image) -> Image:
+    """Return the picture as `decode` gives it, as a PNG."""
+    data = BytesIO()
+    decode(image).save(data, "PNG")
+    return Image.of(data.getvalue())
+
+
 def look_over(image: Image) -> None:
     """Raise TaskError where a header refuses a picture or its bytes end early; decodes only what has no end mark.
 

@@ -1,4 +1,4 @@
-"""The tiny model in ms-swift's words: a template, and a model type that has it, since an engine takes its own type's."""
+"""The tiny model in ms-swift's words: a template, and a model type that has it; an engine takes that of the type."""
 
 from __future__ import annotations
 

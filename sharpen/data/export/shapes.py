@@ -6,12 +6,14 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from ...types import Image, Task
 from ..fields import MARK
-from ..images import file_type
+from ..images import file_type, plain, written_plain
 from ..rows import place
 
 _LITERAL = re.compile(r"<(image|video|audio)>")
@@ -27,11 +29,15 @@ class Shapes:
     folder: Path
     notes: Counter[str] = field(default_factory=Counter[str])
     """What was written otherwise than it stood, and how often."""
+    rows: Iterator[int] = field(default_factory=count)
+    """Row numbers, for a target that wants them."""
+    _rewritten: set[str] = field(default_factory=set[str])
+    _files: dict[str, str] = field(default_factory=dict[str, str])
 
     def escaped(self, text: str) -> str:
         """Write a literal `<image>` in a text as `< image >`, so that it is no place of a picture."""
-        found, count = _LITERAL.subn(r"< \1 >", text)
-        self.notes["literal <image>, <video> or <audio> written with blanks"] += count
+        found, times = _LITERAL.subn(r"< \1 >", text)
+        self.notes["literal <image>, <video> or <audio> written with blanks"] += times
         return found
 
     def marked(self, task: Task) -> str:
@@ -67,7 +73,7 @@ class Shapes:
 
     def inline(self, task: Task) -> list[Row]:
         """Return system and user messages of parts, pictures as data URIs inside."""
-        pictures = iter(task.images)
+        pictures = map(self.shown, task.images)
         messages = self.typed(task)
         parts: list[Row] = []
         for piece in task.content:
@@ -75,20 +81,34 @@ class Shapes:
             parts.append({"type": "image_url", "image_url": uri} if uri else {"type": "text", "text": piece})
         return [*messages[:-1], {"role": "user", "content": parts}]
 
+    def shown(self, image: Image) -> Image:
+        """Return the picture as our model saw it, for readers that only decode.
+
+        They leave it on its side where its EXIF turns it, show black behind what is transparent, and cut 16 bits at
+        255, which is white: such a picture is written anew.
+        """
+        if plain(image):
+            return image
+        if image.sha256 not in self._rewritten:
+            self._rewritten.add(image.sha256)
+            self.notes["pictures turned upright, put on white or scaled to 8 bits, as they were shown"] += 1
+        return written_plain(image)
+
     def stored(self, task: Task) -> list[Row]:
         """Return pictures as a table holds them."""
-        return [{"bytes": image.read(), "path": name(image)} for image in task.images]
+        return [{"bytes": image.read(), "path": name(image)} for image in map(self.shown, task.images)]
 
     def paths(self, task: Task) -> list[str]:
         """Return pictures as files beside the rows, each written once."""
-        found: list[str] = []
-        for image in task.images:
-            file = self.folder / "images" / name(image)
-            if not file.exists():
-                file.parent.mkdir(exist_ok=True)
-                file.write_bytes(image.read())
-            found.append(f"images/{file.name}")
-        return found
+        return [self._files.get(image.sha256) or self._file(image) for image in task.images]
+
+    def _file(self, image: Image) -> str:
+        shown = self.shown(image)
+        file = self.folder / "images" / name(shown)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(shown.read())
+        self._files[image.sha256] = f"images/{file.name}"
+        return self._files[image.sha256]
 
 
 def said(role: str, text: str) -> Row:

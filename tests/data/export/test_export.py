@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,57 @@ def test_pictures_of_a_parquet_file_are_known_to_datasets(folder: Path, tmp_path
     data: Any = datasets.load_dataset("parquet", data_files=file, split="train", cache_dir=str(tmp_path / "cache"))
     assert data[0]["images"][0].getpixel((0, 0)) == (255, 0, 0)
     assert [len(row["images"]) for row in data] == [1, 2, 0, 1]
+
+
+def odd(kind: str) -> Image:
+    """A picture that a reader which only decodes takes for another."""
+    buffer, turn = io.BytesIO(), pil.Exif()
+    turn[0x0112] = 6
+    if kind == "on its side":
+        pil.new("RGB", (8, 4), "red").save(buffer, "JPEG", exif=turn)
+    elif kind == "transparent":
+        pil.new("RGBA", (8, 4), (255, 0, 0, 0)).save(buffer, "PNG")
+    elif kind == "16 bits":
+        pil.new("I;16", (8, 4), 257 * 77).save(buffer, "PNG")
+    else:
+        pil.new("RGBA", (8, 4), "red").save(buffer, "PNG")
+    return Image.of(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "colour"),
+    [
+        ("on its side", (4, 8), (254, 0, 0)),
+        ("transparent", (8, 4), (255, 255, 255)),
+        ("16 bits", (8, 4), (77, 77, 77)),
+        ("opaque", (8, 4), (255, 0, 0)),
+    ],
+)
+def test_pictures_mean_the_same_to_a_reader_that_only_decodes(
+    tmp_path: Path, kind: str, size: tuple[int, int], colour: tuple[int, int, int]
+) -> None:
+    shapes, task = Shapes(tmp_path), Task("a", "What is this?", (odd(kind),))
+    table: Any = shapes.stored(task)
+    chat: Any = shapes.inline(task)
+    forms = [table[0]["bytes"], (tmp_path / shapes.paths(task)[0]).read_bytes()]
+    forms.append(b64decode(chat[0]["content"][0]["image_url"]["url"].partition(",")[2]))
+    for data in forms:
+        with pil.open(io.BytesIO(data)) as read:  # as LLaMA-Factory, ms-swift and verl do
+            assert read.size == size
+            assert read.convert("RGB").getpixel((1, 1)) == colour
+    if kind == "opaque":
+        assert forms[0] == task.images[0].read()
+    assert shapes.paths(task) == shapes.paths(task)
+    said = {"pictures turned upright, put on white or scaled to 8 bits, as they were shown": 1}
+    assert dict(shapes.notes) == ({} if kind == "opaque" else said)
+
+
+def test_verls_rows_have_a_number_each(folder: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as parquet
+
+    written(folder, "verl", tmp_path / "out")
+    rows = parquet.read_table(tmp_path / "out" / "rl.parquet").to_pylist()
+    assert [row["extra_info"]["index"] for row in rows] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

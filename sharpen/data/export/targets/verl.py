@@ -22,7 +22,7 @@ def rl(shapes: Shapes, record: Asked) -> Row:
         "images": shapes.stored(record.task),
         "ability": "visual reasoning",
         "reward_model": {"style": "rule", "ground_truth": record.answer},
-        "extra_info": {"id": record.task.id, "split": "train", "index": None},
+        "extra_info": {"id": record.task.id, "split": "train", "index": next(shapes.rows)},
     }
 
 
