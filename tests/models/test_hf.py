@@ -121,7 +121,6 @@ def test_long_responses_are_read_in_pieces_alike(
 ) -> None:
     read = Read(random_model.prompt(tasks[0]), tuple(range(4, 44)), (2,))
     ((_, whole),) = random_model.read([read])
-    monkeypatch.setattr("sharpen.models.shares.QUERIES", 7)
     monkeypatch.setattr("sharpen.models.reading.LOGITS", 5000)
     ((_, pieces),) = random_model.read([read])
     np.testing.assert_allclose(pieces.attention[2], whole.attention[2], atol=1e-6)

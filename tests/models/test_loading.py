@@ -92,10 +92,14 @@ def test_the_manifest_names_commit_kernel_and_how_it_was_loaded(random_folder: P
     assert (plain["revision"], plain["folder"]) == (None, str(random_folder.resolve()))
 
 
-def test_identity_follows_what_changes_answers(random_folder: Path) -> None:
+def test_identity_follows_what_changes_answers(random_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(random_folder, folder)
+    template = folder / "chat_template.jinja"
+    template.write_text("{% if enable_thinking is defined %}{% endif %}" + template.read_text())
     settings = [Loading(), Loading(dtype="bfloat16"), Loading(thinking=True), Loading(thinking=False)]
     settings += [Loading(max_side=32), Loading(attention="eager")]
-    identities = [load(str(random_folder), s).identity for s in settings]
+    identities = [load(str(folder), s).identity for s in settings]
     assert len(set(identities)) == 5
     assert identities[0] == identities[-1]
 
@@ -219,8 +223,9 @@ def test_asked_for_code_runs_and_goes_along_with_what_is_trained(random_folder: 
     trusted = Loading(trust_remote_code=True)
     assert type(load(str(folder)).net).__name__ == kind
     model = load(str(folder), trusted)
+    before = model.identity
     assert type(model.net).__name__ == "Mine"
     write_whole(model.net, model, tmp_path / "whole")
     assert type(load(str(tmp_path / "whole"), trusted).net).__name__ == "Mine"
     (folder / "mine.py").write_text((folder / "mine.py").read_text() + "\n# other\n")
-    assert load(str(folder), trusted).identity != model.identity  # other code, other answers
+    assert load(str(folder), trusted).identity != before  # other code, other answers
