@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import torch
 from transformers import DynamicCache
 
 from ..types import Finish, Part
+from .branches import Branches, branching
 from .draws import draw, penalised, streams, uniforms
 from .lines import Line, share, spans
 from .model import Write
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 REFILL = 0.25
 """Rows wait until this share of them is free: reading a few prompts costs almost as much as reading many."""
-COMPACT = 0.1
-"""When nothing waits, rows leave once this share of them has finished."""
+COMPACT = 0.06
+"""Rows leave once more than this share of them has finished."""
 READ_TOKENS = 2**15
 """Most tokens of prompts read at once, padding included."""
 
@@ -53,43 +55,46 @@ def decode(model: HF, requests: Sequence[Write], rows: int) -> Iterator[Finished
         if waiting and batch.wants(requests[waiting[0]]):
             batch.admit(batch.next_of(waiting))
         yield from batch.draw()
-        if not waiting:
-            batch.compact()
+        batch.compact()
         if batch.live:
             batch.forward()
 
 
 class Batch:
-    """Rows of attempts, each at a step of its own; a row without an attempt is free and computes nothing of use."""
+    """Rows of attempts, each at a step of its own; the first `rows` are in use, a few of them by attempts that ended."""
 
-    def __init__(self, model: HF, requests: Sequence[Write], rows: int) -> None:
+    def __init__(self, model: HF, requests: Sequence[Write], most: int) -> None:
         self.model, self.requests = model, requests
         self.sampling = requests[0].sampling
         self.stops = np.array(sorted(model.render.stop_ids))
-        self.attempts: list[Attempt | None] = [None] * rows
-        self.cache = Slots(model.layers, rows, high=max(map(standing, requests)))
-        self.start = np.zeros(rows, dtype=np.int64)  # first column of each row
-        self.step = np.zeros(rows, dtype=np.int64)  # tokens each row has written
-        self.limit = np.zeros(rows, dtype=np.int64)
-        self.stream = np.zeros(rows, dtype=np.uint64)
+        self.most, self.rows = most, 0
+        self.attempts: list[Attempt | None] = [None] * most
+        self.prompts = Branches(model.layers) if model.branches else None
+        """Prompts, where rows share them; else each row has its prompt among its own tokens."""
+        own = [standing(r) - (len(r.prompt.ids) if self.prompts else 0) for r in requests]
+        self.cache = Slots(model.layers, most, max(own))
+        self.start = np.zeros(most, dtype=np.int64)  # first column of each row
+        self.step = np.zeros(most, dtype=np.int64)  # tokens each row has written
+        self.limit = np.zeros(most, dtype=np.int64)
+        self.stream = np.zeros(most, dtype=np.uint64)
         self.logits = torch.empty(0)
-        self.chosen = torch.zeros(rows, dtype=torch.long, device=model.device)
+        self.chosen = torch.zeros(most, dtype=torch.long, device=model.device)
         self.position = torch.empty(0)
         self.seen: torch.Tensor | None = None
         """Which ids stand in each row, (rows, vocabulary), where a penalty on repetition asks."""
         if self.sampling.repetition_penalty != 1:
-            shape = (rows, model.decoder.config.vocab_size)
+            shape = (most, model.decoder.config.vocab_size)
             self.seen = torch.zeros(shape, dtype=torch.bool, device=model.device)
 
     @property
     def live(self) -> list[int]:
         """Rows that have an attempt."""
-        return [i for i, a in enumerate(self.attempts) if a is not None]
+        return [i for i, a in enumerate(self.attempts[: self.rows]) if a is not None]
 
     def wants(self, request: Write) -> bool:
         """Whether enough rows are free to read prompts for them."""
         free = self.attempts.count(None)
-        return free >= max(len(request.attempts), REFILL * len(self.attempts))
+        return free >= max(len(request.attempts), REFILL * self.most)
 
     def next_of(self, waiting: deque[int]) -> list[int]:
         """Take from the queue the requests that fit into the free rows and into one reading of prompts."""
@@ -103,7 +108,8 @@ class Batch:
         return taken
 
     def admit(self, taken: Sequence[int]) -> None:
-        """Read the prompts of requests, and give each of their attempts a free row."""
+        """Read the prompts of requests, and give each of their attempts a row behind those in use."""
+        self.compact(0)
         model = self.model
         of = [self.requests[i] for i in taken]
         given = [tuple(i for run in r.given for i in run) for r in of]
@@ -113,45 +119,51 @@ class Batch:
         read = model.net.model(**inputs, past_key_values=DynamicCache(), use_cache=True)
         new = [[Attempt(taken[i], a) for a in self.requests[taken[i]].attempts] for some in held for i in some]
         line, at, length = (some.repeat_interleave(torch.tensor([*map(len, new)]), 0) for some in where(lines))
+        last = at[:, -1]
+        if self.prompts is not None:
+            before = torch.tensor([len(x.prompt.ids) for x in lines])
+            length = length - before[line]
+            at = at[:, at.shape[1] - int(length.max()) :]
+            self.prompts.admit(read.past_key_values, before.tolist(), line.numpy())
         rows = self._seat([a for some in new for a in some], length.numpy())
 
-        line, at, slots = (some.to(model.device) for some in (line, at, torch.from_numpy(rows)))
-        self.cache.place(read.past_key_values, slots, line, at)
-        logits = model.head(read.last_hidden_state[line, at[:, -1]])
-        position = inputs["position_ids"][..., line, at[:, -1]]
-        if not self.logits.numel():
-            self.logits = logits.new_zeros(len(self.attempts), logits.shape[-1])
-            self.position = position.new_zeros((*position.shape[:-1], len(self.attempts)))
-        self.logits[slots], self.position[..., slots] = logits, position
+        line, at, last = (some.to(model.device) for some in (line, at, last))
+        self.cache.place(read.past_key_values, rows, line, at)
+        self.logits = torch.cat([self.logits, model.head(read.last_hidden_state[line, last])])
+        position = inputs["position_ids"][..., line, last]
+        self.position = torch.cat([self.position, position], -1) if self.position.numel() else position
 
-    def _seat(self, new: Sequence[Attempt], length: np.ndarray) -> np.ndarray:
-        """Give attempts, before which `length` tokens stand, free rows; return these."""
-        rows = np.array([i for i, a in enumerate(self.attempts) if a is None][: len(new)])
+    def _seat(self, new: Sequence[Attempt], length: np.ndarray) -> slice:
+        """Give attempts, before which a row of its own has `length` tokens, the next rows; return these."""
+        rows = slice(self.rows, self.rows + len(new))
         of = [self.requests[a.request] for a in new]
         self.start[rows], self.step[rows] = self.cache.high - length, 0
         self.limit[rows] = [r.sampling.max_tokens for r in of]
         self.stream[rows] = streams([(r.seed, a.attempt) for r, a in zip(of, new, strict=True)])
-        for row, attempt, request in zip(rows.tolist(), new, of, strict=True):
-            self.attempts[row] = attempt
-            if self.seen is not None:
+        self.attempts[rows] = new
+        self.rows = rows.stop
+        if self.seen is not None:
+            for row, request in enumerate(of, rows.start):
                 self.seen[row] = False
                 self.seen[row, [*request.prompt.ids, *(i for run in request.given for i in run)]] = True
         return rows
 
     def draw(self) -> Iterator[Finished]:
         """Draw a token for every row, and yield the attempts that it ends."""
+        some = slice(self.rows)
         logits = self.logits
         if self.seen is not None:
-            logits = penalised(logits, self.seen, self.sampling.repetition_penalty)
-        self.chosen = draw(logits, uniforms(self.stream, self.step), self.sampling)
-        own = torch.log_softmax(self.logits, -1).gather(-1, self.chosen[:, None])[:, 0]
-        tokens, logprobs = self.chosen.cpu().numpy(), own.tolist()
+            logits = penalised(logits, self.seen[some], self.sampling.repetition_penalty)
+        chosen = draw(logits, uniforms(self.stream[some], self.step[some]), self.sampling)
+        own = torch.log_softmax(self.logits, -1).gather(-1, chosen[:, None])[:, 0]
+        tokens, logprobs = chosen.cpu().numpy(), own.tolist()
         if self.seen is not None:
-            self.seen.scatter_(1, self.chosen[:, None], True)
-        self.step += 1
+            self.seen[some].scatter_(1, chosen[:, None], True)
+        self.chosen[some] = chosen
+        self.step[some] += 1
         stopped = np.isin(tokens, self.stops)
-        full = self.step >= self.limit
-        for row, (token, attempt) in enumerate(zip(tokens.tolist(), self.attempts, strict=True)):
+        full = self.step[some] >= self.limit[some]
+        for row, (token, attempt) in enumerate(zip(tokens.tolist(), self.attempts[some], strict=True)):
             if attempt is None:
                 continue
             attempt.ids.append(token)
@@ -161,35 +173,50 @@ class Batch:
                 self.attempts[row] = None
                 yield finished(self.model, self.requests[attempt.request], attempt, "stop" if stop else "length")
 
-    def compact(self) -> None:
-        """Let finished rows leave, where there are enough of them to be worth a copy of the rest."""
-        live = self.live
-        if not live or len(self.attempts) - len(live) < COMPACT * len(self.attempts):
+    def compact(self, share: float = COMPACT) -> None:
+        """Fill the rows of finished attempts with the last ones, where more than a `share` of the rows is such."""
+        live = np.array(self.live, dtype=np.int64)
+        if self.rows - len(live) <= share * self.rows:
             return
-        index = torch.tensor(live, device=self.model.device)
-        self.cache.keep(index)
-        self.chosen, self.position = self.chosen[index], self.position[..., index]
-        self.start, self.step, self.limit = self.start[live], self.step[live], self.limit[live]
-        self.stream, self.attempts = self.stream[live], [self.attempts[i] for i in live]
-        self.seen = self.seen[index] if self.seen is not None else None
+        kept = np.arange(len(live))
+        target, source = np.setdiff1d(kept, live), live[live >= len(live)]
+        kept[target] = source
+        for held in (self.start, self.step, self.limit, self.stream):
+            held[target] = held[source]
+        for a, b in zip(target.tolist(), source.tolist(), strict=True):
+            self.attempts[a], self.attempts[b] = self.attempts[b], None
+        to, of, all_of = (torch.from_numpy(some).to(self.model.device) for some in (target, source, kept))
+        self.cache.move(of, to)
+        self.chosen[to] = self.chosen[of]
+        if self.seen is not None:
+            self.seen[to] = self.seen[of]
+        self.logits, self.position = self.logits[all_of], self.position[..., all_of]
+        if self.prompts is not None:
+            self.prompts.keep(kept)
+        self.rows = len(live)
 
     def forward(self) -> None:
         """Have the model read the drawn tokens, and leave what it says of the next ones in `logits`."""
+        model, some = self.model, slice(self.rows)
         low = int(self.start[self.live].min())
         self.cache.low = low
         self.position = self.position + 1
-        start = torch.from_numpy(self.start).to(self.model.device)
-        column = torch.arange(low, self.cache.high + 1, device=self.model.device)
-        # A free row sees what was there before it; a family that takes no mask of four dimensions gets one of two.
+        start = torch.from_numpy(self.start[some]).to(model.device)
+        column = torch.arange(low, self.cache.high + 1, device=model.device)
+        # A row whose attempt ended sees what was there before; all rows see their present column.
         mask = column >= start[:, None]
-        out = self.model.net.model(
-            input_ids=self.chosen[:, None],
-            attention_mask=mask[:, None, None] if self.model.packs else mask.long(),
-            position_ids=self.position[..., None],
-            past_key_values=self.cache,
-            use_cache=True,
-        )
-        self.logits = self.model.head(out.last_hidden_state[:, -1])
+        # A family that takes no mask of four dimensions gets one of two.
+        whole = mask[:, None, None] if model.packs else mask.long()
+        shared = self.prompts
+        with branching(model.decoder.config, shared) if shared else nullcontext():
+            out = model.net.model(
+                input_ids=self.chosen[some, None],
+                attention_mask=shared.sees(mask) if shared else whole,
+                position_ids=self.position[..., None],
+                past_key_values=self.cache,
+                use_cache=True,
+            )
+        self.logits = model.head(out.last_hidden_state[:, -1])
         self.start -= self.cache.advance(low)
 
     def _says_stop(self, attempt: Attempt) -> bool:

@@ -35,10 +35,9 @@ def draw(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> torch
     cumulative = torch.softmax(logits, -1).double().cumsum(-1)
     total = cumulative[:, -1:]
     point = torch.from_numpy(uniform).to(total.device)[:, None] * total
-    drawn = torch.searchsorted(cumulative, point, right=True)
     # Rounding must not carry a draw past the last id that has any probability.
-    last = (cumulative < total).sum(-1, keepdim=True)
-    return torch.minimum(drawn, last)[:, 0]
+    point = torch.minimum(point, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(cumulative, point, right=True)[:, 0]
 
 
 def keep_likeliest(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:

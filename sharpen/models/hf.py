@@ -21,6 +21,7 @@ from ..errors import ModelError
 from ..progress import say
 from ..types import Part, Reading, Task
 from . import families, identity
+from .branches import dispatches
 from .decode import READ_TOKENS, decode, standing
 from .lines import Line, Size, continued, packed, share, split
 from .loading import adapted, chat_template, parts, sees, speech, weights
@@ -33,8 +34,10 @@ DEFAULT_MAX_TOKENS = 2048  # VISTA §4.1
 CPU_CACHE_BYTES = 2**30
 PIXEL_BYTES = 2**30
 """Tensors of images kept beside those in use."""
-ROWS = 256
-"""Rows a batch decodes together on a CPU; more only makes the cache slower to walk."""
+ROWS = 512
+"""Rows a batch decodes together on a CPU."""
+LINES = 256
+"""Most rows of a pass that reads."""
 NO_MEMORY = "the device has no memory for one attempt; shorten the prompts, lower max-tokens or take a smaller model"
 PROMPTS = 4096
 """Prompts kept, the least lately used leave first: some megabytes."""
@@ -97,6 +100,7 @@ class HF:
             [stop] if isinstance(stop, int) else stop,
             self.loading.thinking,
         )
+        self._banned = torch.tensor(self.render.banned, dtype=torch.long, device=self.device)
         self.recommended: dict[str, Any] = identity.settings(folder)
         self._prompts: dict[str, Prompt] = {}
         self._pixels: dict[tuple[str, ...], dict[str, torch.Tensor]] = {}
@@ -191,6 +195,15 @@ class HF:
         windows = "sliding_attention" in (getattr(config, "layer_types", None) or ())
         return self.family.packs and not windows and config._attn_implementation in {"sdpa", "eager"}
 
+    @cached_property
+    @torch.inference_mode()
+    def branches(self) -> bool:
+        """Whether attempts can go on from one copy of their prompt, because attention of all layers is ours to give."""
+        config = self.decoder.config
+        ids = torch.zeros((1, 1), dtype=torch.long, device=self.device)
+        plain = self.packs and config._attn_implementation == "sdpa"
+        return plain and dispatches(self.net.model, config, self.layers, ids)
+
     @property
     def decoder(self) -> Any:
         """The language model without its head."""
@@ -254,7 +267,7 @@ class HF:
             some = [requests[i] for i in alike]
             lines, held = share([r.prompt for r in some], [r.ids for r in some], packs=self.packs, width=self.width)
             sizes = [Size(1, line.length) for line in lines]
-            cuts, _ = split(sizes, most=ROWS, budget=READ_TOKENS, width=self.width)
+            cuts, _ = split(sizes, most=LINES, budget=READ_TOKENS, width=self.width)
             for cut in reversed(cuts):  # the longest first, so that memory runs out early or never
                 readings = measure(self, [lines[n] for n in cut], some[0].layers, some[0].top)
                 yield from zip((alike[i] for n in cut for i in held[n]), readings, strict=True)
@@ -331,8 +344,7 @@ class HF:
         cap = getattr(self.decoder.config, "final_logit_softcapping", None)
         if cap:
             logits = cap * torch.tanh(logits / cap)
-        logits[..., list(self.render.banned)] = -torch.inf
-        return logits
+        return logits.index_fill_(-1, self._banned, -torch.inf)
 
     def _rows(self, requests: Sequence[Write]) -> int:
         """Return how many attempts are written together: as many as the cache has room for, were all to be longest."""

@@ -1,7 +1,7 @@
 """A key-value cache of fixed rows that are given from one attempt to the next.
 
 All rows write their next token into the same column, so a step writes one slice and copies nothing. An attempt
-that comes later has its prompt put right before the present column; a mask hides what lies to the left of it.
+that comes later has its tokens put right before the present column; a mask hides what lies to the left of it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class SlotLayer(DynamicLayer):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write one token of every row into the present column; return the window with it."""
-        at = slice(self.cache.high, self.cache.high + 1)
-        self.keys[:, :, at], self.values[:, :, at] = key_states, value_states
+        rows, at = len(key_states), slice(self.cache.high, self.cache.high + 1)
+        self.keys[:rows, :, at], self.values[:rows, :, at] = key_states, value_states
         seen = slice(self.cache.low, self.cache.high + 1)
-        return self.keys[:, :, seen], self.values[:, :, seen]
+        return self.keys[:rows, :, seen], self.values[:rows, :, seen]
 
     def get_seq_length(self) -> int:
         """Return the columns seen before the present one."""
@@ -44,35 +44,42 @@ class SlotLayer(DynamicLayer):
 
 
 class Slots(Cache):
-    """The cache of a batch: columns `low` to `high` of each layer; the next token goes to column `high`."""
+    """The cache of a batch: columns `low` to `high` of each layer; the next token goes to column `high`.
+
+    A pass may have fewer rows than there are; then it has the first ones.
+    """
 
     layers: list[SlotLayer]
 
-    def __init__(self, layers: int, rows: int, high: int) -> None:
+    def __init__(self, layers: int, rows: int, most: int) -> None:
+        """Make room for `rows`, which get at most `most` tokens at once."""
         super().__init__(layers=[SlotLayer(self) for _ in range(layers)])
         self.rows = rows
-        self.low = self.high = high
+        self.low = self.high = self.most = most
         self.columns = 0
 
-    def place(self, read: Any, slots: torch.Tensor, line: torch.Tensor, at: torch.Tensor) -> None:
-        """Put what was read of prompts before the present column of rows `slots`.
+    def place(self, read: Any, rows: slice, line: torch.Tensor, at: torch.Tensor) -> None:
+        """Put what was read of some tokens before the present column of `rows`.
 
-        Row i gets positions `at[i]` (rows, longest) of line `line[i]` of `read`, right-aligned.
+        The i-th of the rows gets positions `at[i]` (rows, longest) of line `line[i]` of `read`, right-aligned.
         """
         if not self.columns:
             self.columns = self.high + ROOM
             for mine, theirs in zip(self.layers, read.layers, strict=True):
                 mine.keys, mine.values = (self._empty(some, self.columns) for some in (theirs.keys, theirs.values))
+        if not at.shape[1]:
+            return
         before = slice(self.high - at.shape[1], self.high)
         for mine, theirs in zip(self.layers, read.layers, strict=True):
-            mine.keys[slots, :, before] = theirs.keys[line[:, None], :, at].transpose(1, 2)
-            mine.values[slots, :, before] = theirs.values[line[:, None], :, at].transpose(1, 2)
+            mine.keys[rows, :, before] = theirs.keys[line[:, None], :, at].transpose(1, 2)
+            mine.values[rows, :, before] = theirs.values[line[:, None], :, at].transpose(1, 2)
 
-    def keep(self, rows: torch.Tensor) -> None:
-        """Keep these rows only."""
-        self.rows = len(rows)
+    def move(self, source: torch.Tensor, target: torch.Tensor) -> None:
+        """Copy rows over others."""
+        seen = slice(self.low, self.high)
         for layer in self.layers:
-            layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+            for held in (layer.keys, layer.values):
+                held[target, :, seen] = held[source, :, seen]
 
     def advance(self, low: int) -> int:
         """Go on to the next column, and return by how many columns all that is seen was moved to the left.
@@ -82,16 +89,20 @@ class Slots(Cache):
         self.low, self.high = low, self.high + 1
         if self.high < self.columns:
             return 0
-        seen = slice(low, self.high)
-        self.columns = (self.high - low) + max(ROOM, (self.high - low) // 2)
+        width = self.high - low
+        high = max(width, self.most)
+        moved = self.high - high
+        grows = self.columns < 2 * high
+        self.columns = high + max(ROOM, high) if grows else self.columns
         for layer in self.layers:
             for name in ("keys", "values"):
                 old: torch.Tensor = getattr(layer, name)
-                new = self._empty(old, self.columns)
-                new[:, :, : self.high - low] = old[:, :, seen]
+                # Room that is there already costs the least; it never overlaps what goes into it.
+                new = self._empty(old, self.columns) if grows else old
+                new[:, :, high - width : high] = old[:, :, low : self.high]
                 setattr(layer, name, new)
-        self.low, self.high = 0, self.high - low
-        return low
+        self.low, self.high = high - width, high
+        return moved
 
     def _empty(self, like: Any, columns: int) -> torch.Tensor:
         # Zeros, since a hidden column must not hold what is no number: 0 times that is none either.
