@@ -30,7 +30,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "training: layout": [(trainer, "lay_out")],
     "training: all else": [(trainer.ExampleTrainer, "train")],
     "drawing tokens": [(decode, "draw"), (draws, "keep_likeliest")],
-    "moving caches": [(Slots, "place"), (Slots, "keep"), (Slots, "advance")],
+    "moving caches": [(Slots, "place"), (Slots, "move"), (Slots, "advance")],
     "reading: logits and ranks": [(reading, "_predictions")],
     "rendering and words": [(Renderer, "prompt"), (Renderer, "texts")],
     "images": [(HF, "pixels")],

@@ -37,9 +37,7 @@ class Branches:
         self.rows = self.seat = torch.empty(0, dtype=torch.long)
         """The row in each seat, 0 where none is, and the seat of each row."""
         self.hidden = torch.empty(0)
-        """(rows, longest prompt): 0 where a row sees, minus infinity behind its prompt."""
-        self.mask = torch.empty(0)
-        """(rows, 1, 1, longest prompt and window of own tokens), likewise."""
+        """Of shape (rows, longest prompt): 0 where a row sees, minus infinity behind its prompt."""
 
     @property
     def longest(self) -> int:
@@ -72,7 +70,7 @@ class Branches:
             self._sit()
 
     def _sit(self) -> None:
-        """Give each row a seat, and drop prompts that have none; one with far more rows than others is held repeatedly."""
+        """Give each row a seat; a prompt without rows is dropped, one with far more than others held repeatedly."""
         counts = np.bincount(self.of, minlength=len(self.lengths))
         seats = min(np.unique(counts[counts > 0]).tolist(), key=lambda n: int((-(-counts // n)).sum()) * (n + WALK))
         order = np.argsort(self.of, kind="stable")
@@ -94,8 +92,8 @@ class Branches:
         rows[seat] = np.arange(len(seat))
         device, kind = self.keys[0].device, self.keys[0].dtype
         self.rows, self.seat = torch.from_numpy(rows).to(device), torch.from_numpy(seat).to(device)
-        behind = np.arange(self.keys[0].shape[2]) >= self.lengths[self.of][:, None]
-        self.hidden = torch.zeros(behind.shape, dtype=kind).masked_fill_(torch.from_numpy(behind), -torch.inf).to(device)
+        behind = torch.from_numpy(np.arange(self.keys[0].shape[2]) >= self.lengths[self.of][:, None]).to(device)
+        self.hidden = torch.zeros(behind.shape, dtype=kind, device=device).masked_fill_(behind, -torch.inf)
 
     def sees(self, own: torch.Tensor) -> torch.Tensor:
         """Return the mask of a pass, of which `own` (rows, window) says what each row sees of its own tokens."""
@@ -105,7 +103,7 @@ class Branches:
     def look(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
-        """Return what rows of scaled queries (rows, key heads, heads of each, width) see of their prompts and of `key`."""
+        """Return what rows of scaled queries (rows, key heads, heads of each, width) see of prompts and of `key`."""
         longest = self.keys[layer].shape[2]
         of_prompts = self._rowed(self._seated(query) @ self.keys[layer].mT, query.shape[2])
         scores = torch.cat([of_prompts, query @ key.mT], -1).add_(mask)
@@ -162,13 +160,13 @@ def attention(
 _tried: dict[int, bool] | None = None
 
 
-def dispatches(net: Any, config: Any, layers: int, ids: torch.Tensor) -> bool:
+def dispatches(net: Any, config: Any, layers: int) -> bool:
     """Whether attention of all layers goes through the library's functions and asks for nothing that `look` lacks."""
     global _tried
     before = config._attn_implementation
     _tried, config._attn_implementation = {}, TRIAL
     try:
-        net(input_ids=ids)
+        net(input_ids=torch.zeros((1, 1), dtype=torch.long, device=net.device))
         return sorted(_tried) == list(range(layers)) and all(_tried.values())
     finally:
         _tried, config._attn_implementation = None, before

@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from ..types import Finish, Part
 from .branches import Branches, branching
 from .draws import draw, penalised, streams, uniforms
-from .lines import Line, share, spans
+from .lines import Line, Size, share, spans, split
 from .model import Write
 from .slots import Slots
 
@@ -27,7 +27,9 @@ REFILL = 0.25
 COMPACT = 0.06
 """Rows leave once more than this share of them has finished."""
 READ_TOKENS = 2**15
-"""Most tokens of prompts read at once, padding included."""
+"""Most tokens read in one pass, padding included."""
+CPU_READ_TOKENS = 2**12
+"""The same of prompts on a CPU: larger tensors are fetched anew from the system for each operation."""
 
 Finished = tuple[int, int, Part, Finish, tuple[str, ...]]
 
@@ -61,7 +63,7 @@ def decode(model: HF, requests: Sequence[Write], rows: int) -> Iterator[Finished
 
 
 class Batch:
-    """Rows of attempts, each at a step of its own; the first `rows` are in use, a few of them by attempts that ended."""
+    """Rows of attempts, each at a step of its own; the first `rows` are in use, a few of them by ended attempts."""
 
     def __init__(self, model: HF, requests: Sequence[Write], most: int) -> None:
         self.model, self.requests = model, requests
@@ -97,27 +99,33 @@ class Batch:
         return free >= max(len(request.attempts), REFILL * self.most)
 
     def next_of(self, waiting: deque[int]) -> list[int]:
-        """Take from the queue the requests that fit into the free rows and into one reading of prompts."""
+        """Take from the queue the requests that fit into the free rows."""
         free, taken = self.attempts.count(None), list[int]()
         while waiting and len(self.requests[waiting[0]].attempts) <= free:
-            longest = standing(self.requests[taken[0] if taken else waiting[0]])
-            if taken and longest * (len(taken) + 1) > READ_TOKENS:
-                break
             taken.append(waiting.popleft())
             free -= len(self.requests[taken[-1]].attempts)
         return taken
 
     def admit(self, taken: Sequence[int]) -> None:
-        """Read the prompts of requests, and give each of their attempts a row behind those in use."""
+        """Read the prompts of requests in as many passes as need be, and give each attempt a row."""
         self.compact(0)
-        model = self.model
         of = [self.requests[i] for i in taken]
         given = [tuple(i for run in r.given for i in run) for r in of]
-        lines, held = share([r.prompt for r in of], given, packs=model.packs, width=model.width)
+        packs, width = self.model.packs, self.model.width
+        lines, held = share([r.prompt for r in of], given, packs=packs, width=width)
+        sizes = [Size(1, line.length) for line in lines]
+        budget = CPU_READ_TOKENS if self.model.device.type == "cpu" else READ_TOKENS
+        cuts, _ = split(sizes, most=len(lines), budget=budget, width=width)
+        for cut in reversed(cuts):
+            self._read([lines[n] for n in cut], [taken[i] for n in cut for i in held[n]])
+
+    def _read(self, lines: Sequence[Line], taken: Sequence[int]) -> None:
+        """Read lines, whose responses are what is given of the requests `taken`, for rows behind those in use."""
+        model = self.model
         inputs = model.packed(lines)
         # A plain cache holds whole prompts, also for layers that look through a window.
         read = model.net.model(**inputs, past_key_values=DynamicCache(), use_cache=True)
-        new = [[Attempt(taken[i], a) for a in self.requests[taken[i]].attempts] for some in held for i in some]
+        new = [[Attempt(i, a) for a in self.requests[i].attempts] for i in taken]
         line, at, length = (some.repeat_interleave(torch.tensor([*map(len, new)]), 0) for some in where(lines))
         last = at[:, -1]
         if self.prompts is not None:
