@@ -203,9 +203,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- what a run makes of them -------------------------------------------------------------------
 
 
-def ran(spec: str, out: Path, *more: str) -> list[tuple[Any, ...]]:
+def ran(spec: str, out: Path, *more: str, ends: int = 0) -> list[tuple[Any, ...]]:
     """Run VISTA from the command line; return its attempts, each with its key: model, task and settings hashed."""
-    assert cli.run(["run", "vista", "--tasks", spec, *FEW, *SMALL, *more, "--out", str(out)]) == 0
+    assert cli.run(["run", "vista", "--tasks", spec, *FEW, *SMALL, *more, "--out", str(out)]) == ends
     return query(out, "SELECT key, task, verb, attempt, parts FROM rollouts WHERE scope = 'collect' ORDER BY key")
 
 
@@ -243,11 +243,14 @@ def test_vista_makes_the_same_attempts_from_each(
 def test_vista_runs_from_pictures_sorted_into_folders(
     tasks: list[Task], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Their question is another one, and what the picture shows is its answer."""
+    """What the picture shows is the answer; the tiny model never met that question, and the run says what came of it."""
     shows = ("no", "yes", "no")
     for task, name in zip(tasks, shows, strict=True):
         (tmp_path / "in" / name).mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name / f"{task.id}.png").write_bytes(picture(task))
-    attempts = ran(str(tmp_path / "in"), tmp_path / "out", "--samples", "24")
+    attempts = ran(str(tmp_path / "in"), tmp_path / "out", "--samples", "24", ends=2)
+    assert sum(verb == "sample" for _, _, verb, *_ in attempts) == 3 * 24
     assert {task for _, task, *_ in attempts} == {f"{n}/{t.id}.png" for n, t in zip(shows, tasks, strict=True)}
-    assert "read as plain rows: question, choices, answer, image" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "read as plain rows: question, choices, answer, image" in said
+    assert "at 3 tasks became an example" in said
