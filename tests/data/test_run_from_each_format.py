@@ -243,7 +243,7 @@ def test_vista_makes_the_same_attempts_from_each(
 def test_vista_runs_from_pictures_sorted_into_folders(
     tasks: list[Task], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the picture shows is the answer; the tiny model never met that question, and the run says what came of it."""
+    """What the picture shows is the answer; the tiny model never met that question, and the run says what came."""
     shows = ("no", "yes", "no")
     for task, name in zip(tasks, shows, strict=True):
         (tmp_path / "in" / name).mkdir(parents=True, exist_ok=True)
