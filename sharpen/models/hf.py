@@ -45,6 +45,7 @@ PROMPTS = 4096
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 logging.getLogger("transformers").setLevel(logging.ERROR)
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # peft imports it, and it tells all of a kernel it has not
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft 0.21 asks for it
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -277,3 +279,9 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_attempts_of_its_
     ):
         trainer.train(random_model, wild, Train(lr=1e-3, epochs=1, batch=2, micro_batch=2), tmp_path / "m", dict, 0)
     assert not (tmp_path / "m").exists()
+
+
+def test_libraries_say_nothing_when_training_is_imported() -> None:
+    code = "import sharpen.models.hf, sharpen.train.trainer"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
