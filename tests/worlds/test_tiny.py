@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,10 +21,11 @@ from sharpen.models.model import Sampling, Write
 from sharpen.run import Run
 from sharpen.scorers.correct import correct
 from sharpen.store import Store
+from sharpen.types import Part, Rollout
 from sharpen.verbs import each
 from sharpen.views import blind, question_first
 from sharpen.worlds import NAMES, TINY, check, world
-from sharpen.worlds.corpus import MIX, RARE, lesson
+from sharpen.worlds.corpus import MIX, RARE, WORLDS, lesson
 from sharpen.worlds.lexicon import TAGS, prompt_ids
 
 TRACE = "<think>look: the top row: 1, 2, 3, 4. third is 3.</think><answer>3</answer>"
@@ -127,3 +131,33 @@ def test_the_recipe_runs_and_writes_a_folder_that_loads(tmp_path: Path) -> None:
     made = load(str(tmp_path / "made"))
     assert made.layers == 4
     assert made.identity != load("tiny").identity
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_either_of_the_last_two_steps_of_a_sum_slips_and_often_both(name: str) -> None:
+    """Each in 77 of 100 of the sums that slip in their reasoning; then one alone does not tell of the other."""
+    place = WORLDS[name]
+    wrong: Counter[tuple[bool, bool]] = Counter()
+    for i, task in enumerate(t for t in place.tasks("train", 600) if t.meta["kind"] == "column-sum"):
+        for turn in range(4):
+            text = place.trace(task, "slipping", Random(4 * i + turn))
+            steps = re.findall(r"(\d+) \+ (\d+) = (\d+)", text)
+            if steps and all(fact.true for fact in place.facts(task, text)):
+                second, third = (int(a) + int(b) != int(c) for a, b, c in steps[1:])
+                wrong[second, third] += 1
+    assert wrong[False, False] == 0
+    total = wrong.total()
+    assert 0.45 < wrong[True, True] / total < 0.63
+    assert 0.15 < wrong[True, False] / total < 0.32
+    assert 0.15 < wrong[False, True] / total < 0.32
+
+
+def test_looking_pays_what_it_gets_right_more_often() -> None:
+    def attempt(text: str, right: float) -> Any:
+        task = world("digits").tasks("test", 1)[0]
+        return Rollout("k", task, task, [Part((), f"<think>{text}")], "stop", "m").scored(correct, right)
+
+    looking = [attempt("look: 3.", 1), attempt("look: 3.", 1), attempt("look: 4.", 1), attempt("look: 5.", 0)]
+    others = [attempt("usually 3.", 1), attempt("usually 3.", 0)]
+    assert check.advantage([*looking, *others]) == pytest.approx(0.75 - 0.5)
+    assert check.advantage(looking) is None
