@@ -17,6 +17,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from .prompts import Stretch, beside
+
 NAME = "sharpen_branches"
 WALK = 5
 """To walk along a prompt costs as much as so many rows that look at it (counted from the bytes moved; ours)."""
@@ -44,22 +46,20 @@ class Branches:
         """Tokens of the longest prompt held."""
         return int(self.lengths.max())
 
-    def admit(self, read: Any, lengths: Sequence[int], of: np.ndarray) -> None:
-        """Hold the prompts that stand first in the lines of `read` too, for rows behind those there are.
-
-        `of` says for each new row which of the new prompts it goes on from.
-        """
-        held = len(self.lengths)
-        longest = max([*lengths, *self.lengths.tolist()])
+    def admit(self, prompts: Sequence[Stretch], of: np.ndarray) -> None:
+        """Hold more prompts, for rows behind those there are; `of` says which of these prompts each goes on from."""
+        held, new = len(self.lengths), [len(prompt) for prompt in prompts]
+        longest = max([*new, *self.lengths.tolist()])
         for mine, name in ((self.keys, "keys"), (self.values, "values")):
-            for n, layer in enumerate(read.layers):
-                new = getattr(layer, name)
-                both = new.new_zeros((held + len(lengths), new.shape[1], longest, new.shape[3]))
+            for n in range(len(mine)):
+                both = beside([getattr(prompt, name)[n] for prompt in prompts])
                 if held:
+                    entering = both
+                    both = entering.new_zeros((held + len(new), entering.shape[1], longest, entering.shape[3]))
                     both[:held, :, : mine[n].shape[2]] = mine[n][:, :, :longest]
-                both[held:, :, : new.shape[2]] = new[:, :, :longest]
+                    both[held:, :, : entering.shape[2]] = entering
                 mine[n] = both
-        self.lengths = np.concatenate([self.lengths, np.array(lengths)])
+        self.lengths = np.concatenate([self.lengths, np.array(new)])
         self.of = np.concatenate([self.of, held + of])
         self._sit()
 

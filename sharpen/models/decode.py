@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import DynamicCache
 
 from ..types import Finish, Part
 from .branches import Branches, branching
 from .draws import draw, penalised, streams, uniforms
-from .lines import Line, Size, share, spans, split
 from .model import Write
 from .slots import Slots
 
@@ -24,12 +22,10 @@ if TYPE_CHECKING:
 
 REFILL = 0.25
 """Rows wait until this share of them is free: reading a few prompts costs almost as much as reading many."""
+CPU_REFILL = 0.75
+"""The same on a CPU, where a step of few rows is cheap, and rows of like age see no more columns than they need."""
 COMPACT = 0.06
 """Rows leave once more than this share of them has finished."""
-READ_TOKENS = 2**15
-"""Most tokens read in one pass, padding included."""
-CPU_READ_TOKENS = 2**12
-"""The same of prompts on a CPU: larger tensors are fetched anew from the system for each operation."""
 
 Finished = tuple[int, int, Part, Finish, tuple[str, ...]]
 
@@ -96,7 +92,8 @@ class Batch:
     def wants(self, request: Write) -> bool:
         """Whether enough rows are free to read prompts for them."""
         free = self.attempts.count(None)
-        return free >= max(len(request.attempts), REFILL * self.most)
+        share = CPU_REFILL if self.model.device.type == "cpu" else REFILL
+        return free >= max(len(request.attempts), share * self.most)
 
     def next_of(self, waiting: deque[int]) -> list[int]:
         """Take from the queue the requests that fit into the free rows."""
@@ -107,38 +104,26 @@ class Batch:
         return taken
 
     def admit(self, taken: Sequence[int]) -> None:
-        """Read the prompts of requests in as many passes as need be, and give each attempt a row."""
+        """Have the prompts of requests read, and what is given after them, and let each attempt have a row."""
         self.compact(0)
-        of = [self.requests[i] for i in taken]
-        given = [tuple(i for run in r.given for i in run) for r in of]
-        packs, width = self.model.packs, self.model.width
-        lines, held = share([r.prompt for r in of], given, packs=packs, width=width)
-        sizes = [Size(1, line.length) for line in lines]
-        budget = CPU_READ_TOKENS if self.model.device.type == "cpu" else READ_TOKENS
-        cuts, _ = split(sizes, most=len(lines), budget=budget, width=width)
-        for cut in reversed(cuts):
-            self._read([lines[n] for n in cut], [taken[i] for n in cut for i in held[n]])
-
-    def _read(self, lines: Sequence[Line], taken: Sequence[int]) -> None:
-        """Read lines, whose responses are what is given of the requests `taken`, for rows behind those in use."""
-        model = self.model
-        inputs = model.packed(lines)
-        # A plain cache holds whole prompts, also for layers that look through a window.
-        read = model.net.model(**inputs, past_key_values=DynamicCache(), use_cache=True)
+        model, of = self.model, [self.requests[i] for i in taken]
+        read = model.read_prompts
+        runs = read.go_on(of, read.read([r.prompt for r in of])) if model.packs else read.whole(of)
         new = [[Attempt(i, a) for a in self.requests[i].attempts] for i in taken]
-        line, at, length = (some.repeat_interleave(torch.tensor([*map(len, new)]), 0) for some in where(lines))
-        last = at[:, -1]
+        run = np.repeat(np.arange(len(runs)), [*map(len, new)])
+        held = 0
         if self.prompts is not None:
-            before = torch.tensor([len(x.prompt.ids) for x in lines])
-            length = length - before[line]
-            at = at[:, at.shape[1] - int(length.max()) :]
-            self.prompts.admit(read.past_key_values, before.tolist(), line.numpy())
-        rows = self._seat([a for some in new for a in some], length.numpy())
-
-        line, at, last = (some.to(model.device) for some in (line, at, last))
-        self.cache.place(read.past_key_values, rows, line, at)
-        self.logits = torch.cat([self.logits, model.head(read.last_hidden_state[line, last])])
-        position = inputs["position_ids"][..., line, last]
+            held = 1
+            distinct = list({id(prompt): prompt for prompt, *_ in runs}.values())
+            which = {id(prompt): n for n, prompt in enumerate(distinct)}
+            self.prompts.admit(distinct, np.array([which[id(prompt)] for prompt, *_ in runs])[run])
+        length = np.array([sum(map(len, some[held:])) for some in runs])
+        rows = self._seat([a for some in new for a in some], length[run])
+        index = torch.from_numpy(run).to(model.device)
+        self.cache.place(runs, index, rows, held=held)
+        ends = [some[-1] for some in runs]
+        self.logits = torch.cat([self.logits, model.head(torch.stack([end.state for end in ends]))[index]])
+        position = torch.stack([end.position for end in ends], -1)[..., index]
         self.position = torch.cat([self.position, position], -1) if self.position.numel() else position
 
     def _seat(self, new: Sequence[Attempt], length: np.ndarray) -> slice:
@@ -231,14 +216,6 @@ class Batch:
         """Whether the text so far holds one of the stop strings; the last token must have completed it."""
         stops = self.sampling.stop
         return bool(stops) and any(s in self.model.render.texts([attempt.ids])[0] for s in stops)
-
-
-def where(lines: Sequence[Line]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return of each response its line, the positions of its prompt and itself, right-aligned, and their number."""
-    found = list(spans(lines))
-    longest = max(len(at) for _, at in found)
-    padded = [[0] * (longest - len(at)) + at for _, at in found]
-    return torch.tensor([n for n, _ in found]), torch.tensor(padded), torch.tensor([len(at) for _, at in found])
 
 
 def standing(request: Write) -> int:

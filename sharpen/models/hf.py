@@ -22,10 +22,11 @@ from ..progress import say
 from ..types import Part, Reading, Task
 from . import families, identity
 from .branches import dispatches
-from .decode import READ_TOKENS, decode, standing
+from .decode import decode, standing
 from .lines import Line, Size, continued, packed, share, split
 from .loading import adapted, chat_template, parts, sees, speech, weights
 from .model import IMAGE, Prompt, Read, Write, Written
+from .prompts import READ_TOKENS, Prompts
 from .reading import measure
 from .render import Renderer
 from .settings import GPU_CACHE_SHARE, GPU_ROWS, Loading
@@ -34,7 +35,7 @@ DEFAULT_MAX_TOKENS = 2048  # VISTA §4.1
 CPU_CACHE_BYTES = 2**30
 PIXEL_BYTES = 2**30
 """Tensors of images kept beside those in use."""
-ROWS = 512
+ROWS = 1024
 """Rows a batch decodes together on a CPU."""
 LINES = 256
 """Most rows of a pass that reads."""
@@ -105,7 +106,7 @@ class HF:
         self.recommended: dict[str, Any] = identity.settings(folder)
         self._prompts: dict[str, Prompt] = {}
         self._pixels: dict[tuple[str, ...], dict[str, torch.Tensor]] = {}
-
+        self.read_prompts = Prompts(self)
         self._try_head()
 
     @torch.inference_mode()
@@ -328,13 +329,17 @@ class HF:
         """Width of the decoder's hidden states."""
         return int(self.decoder.config.hidden_size)
 
-    def packed(self, lines: Sequence[Line]) -> dict[str, torch.Tensor]:
-        """Return the inputs of a pass over lines, right-padded; more than one response a line only where `packs`."""
+    def packed(self, lines: Sequence[Line], *, read: bool = False) -> dict[str, torch.Tensor]:
+        """Return the inputs of a pass over lines, right-padded; more than one response a line only where `packs`.
+
+        With `read` the prompts stand in the cache of the pass.
+        """
         if not self.packs:
             return self.inputs([Row(line.prompt, *line.responses) for line in lines])
-        made = packed(lines, [self.family.positions(line.prompt) for line in lines])
+        made = packed(lines, [self.family.positions(line.prompt) for line in lines], read=read)
         made.update(self.family.extras(made["input_ids"]))
-        made.update(self.pixels([line.prompt for line in lines]))
+        if not read:
+            made.update(self.pixels([line.prompt for line in lines]))
         return {name: self._here(tensor) for name, tensor in made.items()}
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -352,6 +357,7 @@ class HF:
         return max(1, min(most, self._token_budget() // longest))
 
     def _forget_memory(self) -> None:
+        self.read_prompts.forget()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 

@@ -96,30 +96,40 @@ def split(sizes: Sequence[Size], *, most: int, budget: int, width: int) -> tuple
     return [order[start:end] for start, end in pairwise(reversed(cuts))], best[-1][0]
 
 
-def packed(lines: Sequence[Line], axes: Sequence[torch.Tensor | None] = ()) -> dict[str, torch.Tensor]:
+def packed(
+    lines: Sequence[Line], axes: Sequence[torch.Tensor | None] = (), *, read: bool = False
+) -> dict[str, torch.Tensor]:
     """Return ids and positions of (lines, length), padded on the right, and a mask where responses share a prompt.
+
+    With `read` the prompts stand in a cache, each padded on the right: then all is of the responses alone, and the mask
+    has the columns of the longest prompt before theirs.
 
     `axes` are (axes, length) positions of each line's prompt where the family has its own; with more than one axis the
     result has (axes, lines, length). Without a mask attention is causal, which is enough: what comes after a token does
     not change it.
     """
-    ids = [torch.tensor([*line.prompt.ids, *(i for r in line.responses for i in r)]) for line in lines]
-    owner = [torch.tensor(_owners(line)) for line in lines]
+    begin = [len(line.prompt.ids) if read else 0 for line in lines]
+    ids = [
+        torch.tensor([*x.prompt.ids, *(i for r in x.responses for i in r)])[n:]
+        for n, x in zip(begin, lines, strict=True)
+    ]
+    owner = [torch.tensor(_owners(line))[n:] for n, line in zip(begin, lines, strict=True)]
     plain = [torch.arange(len(line.prompt.ids))[None] for line in lines]
     of_prompts = [p if q is None else q for p, q in zip(plain, axes or plain, strict=True)]
-    places = [continued(p, [*map(len, line.responses)]).T for p, line in zip(of_prompts, lines, strict=True)]
+    places = [continued(p, [*map(len, x.responses)]).T[n:] for n, p, x in zip(begin, of_prompts, lines, strict=True)]
     positions = pad_sequence(places, batch_first=True).permute(2, 0, 1)
     made = {
         "input_ids": pad_sequence(ids, batch_first=True),
         "position_ids": positions if len(positions) > 1 else positions[0],
     }
-    if all(len(line.responses) == 1 for line in lines):
+    if not read and all(len(line.responses) == 1 for line in lines):
         if made["position_ids"].ndim == 2:
             made["position_ids"] = torch.arange(made["input_ids"].shape[1]).repeat(len(lines), 1)
         return made
     own = pad_sequence(owner, batch_first=True, padding_value=-1)
-    sees = (own[:, None, :] == 0) | (own[:, None, :] == own[:, :, None])
-    made["attention_mask"] = sees.tril()[:, None]
+    sees = ((own[:, None, :] == 0) | (own[:, None, :] == own[:, :, None])).tril()
+    before = torch.arange(max(begin)) < torch.tensor(begin)[:, None]
+    made["attention_mask"] = torch.cat([before[:, None].expand(-1, sees.shape[1], -1), sees], -1)[:, None]
     return made
 
 
@@ -130,12 +140,6 @@ def places(lines: Sequence[Line]) -> Iterator[tuple[int, int, int]]:
         for response in line.responses:
             yield number, len(line.prompt.ids) - 1, at
             at += len(response)
-
-
-def spans(lines: Sequence[Line]) -> Iterator[tuple[int, list[int]]]:
-    """Yield for each response its line and the positions of its prompt and itself."""
-    for (number, before, at), response in zip(places(lines), (r for x in lines for r in x.responses), strict=True):
-        yield number, [*range(before + 1), *range(at, at + len(response))]
 
 
 def predicted_at(before: int, at: int, count: int) -> list[int]:

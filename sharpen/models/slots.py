@@ -6,13 +6,16 @@ that comes later has its tokens put right before the present column; a mask hide
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
-ROOM = 64
+from .prompts import Stretch, beside, joined
+
+ROOM = 32
 """Fewest columns that are made at once."""
 
 
@@ -58,21 +61,21 @@ class Slots(Cache):
         self.low = self.high = self.most = most
         self.columns = 0
 
-    def place(self, read: Any, rows: slice, line: torch.Tensor, at: torch.Tensor) -> None:
-        """Put what was read of some tokens before the present column of `rows`.
+    def place(self, runs: Sequence[Sequence[Stretch]], of: torch.Tensor, rows: slice, *, held: int) -> None:
+        """Put what the network has read before the present column of `rows`: the i-th of them gets run `of[i]`.
 
-        The i-th of the rows gets positions `at[i]` (rows, longest) of line `line[i]` of `read`, right-aligned.
+        The first `held` stretches of each run are held elsewhere; the others stand right-aligned.
         """
-        if not self.columns:
-            self.columns = self.high + ROOM
-            for mine, theirs in zip(self.layers, read.layers, strict=True):
-                mine.keys, mine.values = (self._empty(some, self.columns) for some in (theirs.keys, theirs.values))
-        if not at.shape[1]:
-            return
-        before = slice(self.high - at.shape[1], self.high)
-        for mine, theirs in zip(self.layers, read.layers, strict=True):
-            mine.keys[rows, :, before] = theirs.keys[line[:, None], :, at].transpose(1, 2)
-            mine.values[rows, :, before] = theirs.values[line[:, None], :, at].transpose(1, 2)
+        self.columns = self.columns or self.high + ROOM
+        longest = max(sum(map(len, run[held:])) for run in runs)
+        for n, layer in enumerate(self.layers):
+            for name in ("keys", "values"):
+                like = getattr(runs[0][0], name)[n]
+                if not getattr(layer, name).numel():
+                    setattr(layer, name, self._empty(like[None], self.columns))
+                if longest:
+                    own = [joined([getattr(s, name)[n] for s in run[held:]], like) for run in runs]
+                    getattr(layer, name)[rows, :, self.high - longest : self.high] = beside(own, "left")[of]
 
     def move(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Copy rows over others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,17 @@ import torch
 from sharpen.models import branches
 from sharpen.models.branches import Branches
 from sharpen.models.model import Sampling, Write
+from sharpen.models.prompts import Stretch
 from sharpen.types import Task
 from sharpen.worlds import world
 
 HEADS, EACH, WIDTH = 2, 3, 4
 
 
-def read(lines: int, length: int) -> Any:
-    """What a pass over lines leaves in a cache of one layer."""
-    keys, values = torch.randn(2, lines, HEADS, length, WIDTH)
-    return SimpleNamespace(layers=[SimpleNamespace(keys=keys, values=values)])
+def read(*lengths: int) -> list[Stretch]:
+    """Prompts of these lengths, as a network of one layer has read them."""
+    ends = torch.zeros(2)
+    return [Stretch(*((some,) for some in torch.randn(2, HEADS, n, WIDTH)), *ends) for n in lengths]
 
 
 def expected(seen: tuple[torch.Tensor, torch.Tensor], query: torch.Tensor) -> torch.Tensor:
@@ -34,19 +34,18 @@ def test_rows_see_their_prompt_and_own_tokens_as_if_each_had_a_copy() -> None:
     """Prompts of 5, 3 and 4 tokens, rows in no order; then rows leave, and a prompt of 2 tokens enters."""
     torch.manual_seed(0)
     held = Branches(1)
-    first, second = read(3, 6), read(1, 7)
-    held.admit(first, [5, 3, 4], np.array([2, 0, 0, 1, 0]))
+    first, second = read(5, 3, 4), read(2)
+    held.admit(first, np.array([2, 0, 0, 1, 0]))
     held.keep(np.array([4, 0, 2]))  # of prompts 0, 2, 0
-    held.admit(second, [2], np.array([0, 0]))
-    told = [(first, 0, 5), (first, 2, 4), (first, 0, 5), (second, 0, 2), (second, 0, 2)]
+    held.admit(second, np.array([0, 0]))
+    told = [first[0], first[2], first[0], second[0], second[0]]
     query, (key, value) = torch.randn(5, HEADS, EACH, WIDTH), torch.randn(2, 5, HEADS, 3, WIDTH)
     own = torch.arange(3) >= torch.tensor([0, 1, 2, 2, 0])[:, None]
     found = held.look(0, query, key, value, held.sees(own))
-    for row, (of, line, length) in enumerate(told):
-        layer = of.layers[0]
+    for row, prompt in enumerate(told):
         both = [
-            torch.cat([prompt[line, :, :length], mine[row][:, own[row]]], 1)
-            for prompt, mine in ((layer.keys, key), (layer.values, value))
+            torch.cat([of_prompt[0], mine[row][:, own[row]]], 1)
+            for of_prompt, mine in ((prompt.keys, key), (prompt.values, value))
         ]
         torch.testing.assert_close(found[row], expected((both[0], both[1]), query[row]))
     assert held.longest == 5
@@ -64,7 +63,7 @@ def test_rows_see_their_prompt_and_own_tokens_as_if_each_had_a_copy() -> None:
 )
 def test_a_prompt_with_far_more_rows_than_others_is_held_repeatedly(rows: list[int], prompts: int, seats: int) -> None:
     held = Branches(1)
-    held.admit(read(len(rows), 2), [2] * len(rows), np.repeat(np.arange(len(rows)), rows))
+    held.admit(read(*[2] * len(rows)), np.repeat(np.arange(len(rows)), rows))
     assert len(held.lengths) == prompts
     assert len(held.rows) == prompts * seats
     assert sorted(held.seat.tolist()) == sorted(set(held.seat.tolist()))
