@@ -117,15 +117,16 @@ class Prompts:
         # A plain cache holds whole prompts, also for layers that look through a window.
         cache = DynamicCache() if before is None else holding(before)
         read: Any = model.net.model(**inputs, past_key_values=cache, use_cache=True)
-        nbytes = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers) // len(lines)
+        layers: list[Any] = list(cache.layers)
+        nbytes = sum(layer.keys.nbytes + layer.values.nbytes for layer in layers) // len(lines)
         longest = max(map(len, before)) if before else 0
         for (line, last, at), response in zip(places(lines), (r for x in lines for r in x.responses), strict=True):
             start = at - last - 1 if before else 0  # among the tokens of this pass
             end = (start if before else at) + len(response)
             seen = slice(longest + start, longest + end)
             yield Stretch(
-                tuple(layer.keys[line, :, seen] for layer in cache.layers),
-                tuple(layer.values[line, :, seen] for layer in cache.layers),
+                tuple(layer.keys[line, :, seen] for layer in layers),
+                tuple(layer.values[line, :, seen] for layer in layers),
                 read.last_hidden_state[line, end - 1],
                 inputs["position_ids"][..., line, end - 1],
                 nbytes,
