@@ -349,6 +349,7 @@ def test_an_image_that_vanishes_in_the_middle_is_taken_from_the_ledger(
     assert len(group.rollouts) == 1
     (store.images / mine.images[0].sha256).unlink()
     random_model._pixels.clear()
+    random_model.read_prompts.forget()
     with pytest.raises(TaskError, match="cannot be read"):
         run.sample([held], 1, max_tokens=3)
 
