@@ -10,8 +10,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import prod
 from pathlib import Path
 from statistics import fmean, median
+from typing import Any
 
 from .answers import Grader
 from .canary import Canary, check, describe
@@ -22,8 +24,8 @@ from .progress import Progress
 from .types import Task
 
 LOOKED_AT = 200  # tasks whose prompts are made, evenly spread: ours
-TRIED = 8  # most tasks that speed and length are measured on: ours
-ATTEMPTS = 64  # attempts at all of these together, as many at each: ours
+TRIED = 32  # most tasks that speed and length are measured on: ours
+ATTEMPTS = 256  # attempts at all of these together, as many at each: what a CPU writes at once, so at a run's speed
 PASSES = 3  # forward passes that a token takes in training: one on, and a backward one of twice the work
 ROW_BYTES = 500  # what an attempt's row takes in the ledger beside its packed parts, with its indexes: ours
 
@@ -185,9 +187,7 @@ def _right(written: Sequence[Written], prompts: Sequence[Prompt], grader: Grader
 def planned(tasks: Sequence[Task], plan: Plan, tried: Tried, trained_bytes: int) -> Planned:
     """Extrapolate from what was tried: as it was, and with every attempt as long as it may be."""
     as_tried, most = expected(plan, tried.typical), at_most(plan, tried.mean_prompt)
-    pictures = {i.sha256: i for t in tasks for i in t.images}
-    size = sum(len(i.read()) for i in list(pictures.values())[:LOOKED_AT])
-    fixed = size * len(pictures) / max(1, min(LOOKED_AT, len(pictures))) + plan.rounds * trained_bytes
+    fixed = picture_bytes(tasks) * (plan.tasks + plan.measured) + plan.rounds * trained_bytes
     longer = (tried.bytes_per_attempt - ROW_BYTES) * plan.limit / tried.mean_tokens + ROW_BYTES
     return Planned(
         expected=as_tried,
@@ -199,9 +199,23 @@ def planned(tasks: Sequence[Task], plan: Plan, tried: Tried, trained_bytes: int)
     )
 
 
-def weight_bytes(folder: Path) -> int:
-    """Return what a model's weights take on the disk."""
-    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+def picture_bytes(tasks: Sequence[Task]) -> float:
+    """Return what the pictures of a task take on the disk, where each picture lies once, from the first of them."""
+    pictures = {i.sha256: i for t in tasks for i in t.images}
+    some = list(pictures.values())[:LOOKED_AT]
+    return fmean(len(i.read()) for i in some) * len(pictures) / len(tasks) if some else 0.0
+
+
+def weight_bytes(folder: Path, each: int) -> int:
+    """Return what a model's weights take on the disk with `each` bytes a number, as training writes them."""
+    from safetensors import safe_open
+
+    numbers = 0
+    for file in folder.glob("*.safetensors"):
+        opened: Any = safe_open(file, "numpy")  # its package has no types
+        with opened as held:
+            numbers += sum(prod(held.get_slice(name).get_shape()) for name in held.keys())  # noqa: SIM118
+    return numbers * each
 
 
 def lines(found: Preflight) -> list[str]:
@@ -234,7 +248,7 @@ def told(plan: Plan, found: Planned) -> list[str]:
         f"  if its attempts are like these: {amount(found.expected, found.hours, found.gigabytes)}",
         f"  at most: {amount(found.at_most, found.hours_at_most, found.gigabytes_at_most)}",
         f"  at most is {plan.limit:,} tokens for every attempt, all first ones failed and all continuations right",
-        f"  hours are at the speeds above, training at 1/{PASSES} of reading; the larger batches of a run are faster",
+        f"  hours are at the speeds above, training at 1/{PASSES} of reading; loading and grading are not counted",
     ]
 
 

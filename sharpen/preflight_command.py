@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
@@ -29,6 +29,9 @@ from .types import Task
 if TYPE_CHECKING:
     from .models.hf import HF
 
+SETTINGS = ("samples", "resamples", "max_tokens")
+"""What of a method's settings decides how much is written."""
+
 
 @dataclass(frozen=True)
 class PreflightOptions:
@@ -46,7 +49,13 @@ class PreflightOptions:
     prompt: Format = "as-is"
     """How an answer is asked for: an instruction that joins each task's system message."""
     method: str = "vista"
-    """The method that is planned, with its own settings: samples, continuations, whether correct attempts are read."""
+    """The method that is planned, with its own settings where none are given here."""
+    samples: int | None = None
+    """Attempts a task and round."""
+    resamples: int | None = None
+    """Continuations of each failed attempt, where the method resumes some."""
+    max_tokens: int | None = None
+    """Most new tokens of an attempt."""
     rounds: int = 3
     test: str = ""
     """Unseen tasks that would be measured on; empty takes what `sharpen run` takes: a tenth, or a world's own."""
@@ -94,11 +103,17 @@ def preflight_command(arguments: Sequence[str]) -> int:
     from .report.prompts import write_prompts
 
     options: PreflightOptions = setup.graded(parse(PreflightOptions, "check", arguments))
-    methods.find(options.method)  # before anything is loaded
+    planned_method(options)  # before anything is loaded
     data = setup.labelled(options.tasks, options.split, *options.bad)
     model = setup.model(options.model, options.loading)
     tasks = asked_in(data.tasks, options.prompt)
-    found = preflight(model, tasks, plan_of(options, model, tasks), options.grader, weight_bytes(model.folder))
+    found = preflight(
+        model,
+        tasks,
+        plan_of(options, model, tasks),
+        options.grader,
+        weight_bytes(model.folder, model.net.dtype.itemsize),
+    )
     told = [f"{len(data.skipped):,} rows of {options.tasks} left out", *lines(found)]
     command = shlex.join(["sharpen", "check", *arguments])
     write_prompts(options.html, command, told, found.examples, model.render.pieces)
@@ -115,7 +130,7 @@ def plan_of(options: PreflightOptions, model: HF, tasks: Sequence[Task]) -> Plan
     """Return what the run would be asked to do, on the tasks that it would learn from and measure on."""
     from .train.trainer import resolved
 
-    method = methods.find(options.method)()
+    method = planned_method(options)
     held_out = [] if options.test or setup.own_test(options.tasks) else setup.held_out_of(tasks)
     return Plan(
         tasks=len(tasks) - len(held_out),
@@ -128,6 +143,16 @@ def plan_of(options: PreflightOptions, model: HF, tasks: Sequence[Task]) -> Plan
         eval_samples=options.eval_samples,
         limit=int(getattr(method, "max_tokens", None) or model.max_tokens),
     )
+
+
+def planned_method(options: PreflightOptions) -> Any:
+    """Return the method with the settings that are given; raises UserError for one that it does not have."""
+    method: Any = methods.find(options.method)()
+    given = {name: n for name in SETTINGS if (n := getattr(options, name)) is not None}
+    for name, number in given.items():
+        wanted = f"a method that has it; {options.method} has none"
+        require(hasattr(method, name), name.replace("_", "-"), number, wanted)
+    return replace(method, **given)
 
 
 def measured(options: PreflightOptions, held_out: Sequence[Task]) -> int:

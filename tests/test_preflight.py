@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import torch
 from PIL import Image as Picture
+from safetensors.torch import save_file
 from support import PIXEL, Wrapped, make_reading, make_task
 
 from sharpen.answers import Grader
-from sharpen.cli import run
+from sharpen.cli import parse, run
 from sharpen.data.load import load_tasks
-from sharpen.estimate import Plan, Speeds
+from sharpen.estimate import Plan, Speeds, at_most
 from sharpen.models.model import IMAGE, QUESTION, SYSTEM, Prompt, Read, Write, Written
-from sharpen.preflight import ROW_BYTES, Tried, attempt, lines, planned, preflight
-from sharpen.preflight_command import names_tasks
+from sharpen.preflight import ROW_BYTES, Tried, attempt, lines, planned, preflight, weight_bytes
+from sharpen.preflight_command import PreflightOptions, names_tasks, plan_of
 from sharpen.types import Part, Reading, Task
 
 
@@ -25,6 +27,7 @@ class Neural(Wrapped):
     """A model of no network whose prompts and attempts are counted by hand."""
 
     name, neural, context, max_tokens = "counted", False, 100, 20
+    recommended: ClassVar[dict[str, Any]] = {}
 
     def prompt(self, task: Task) -> Prompt:
         spans = bytes([SYSTEM] * 2 + [IMAGE] * 4 * len(task.images) + [QUESTION] * len(task.question))
@@ -82,8 +85,9 @@ def test_the_plan_is_worked_out_from_what_was_tried() -> None:
     assert found.hours["training"] == pytest.approx(2 * 3 * 37.5 * 40 / 1000 / 3600)  # a third of reading's speed
     assert found.at_most.attempts == 2 * (30 + 90) + 150 == 390
     assert found.hours_at_most["sampling"] == pytest.approx(390 * 20 / 1000 / 3600)  # the limit is twice the mean
-    # The tasks share one picture, which is kept once; an attempt of twice the tokens packs to twice the bytes.
-    fixed = len(PIXEL) + 2 * 1_000_000
+    # The three tasks share one picture, which is kept once, and the five to measure on are taken to be like them; an
+    # attempt of twice the tokens packs to twice the bytes.
+    fixed = len(PIXEL) * 8 / 3 + 2 * 1_000_000
     assert found.gigabytes == pytest.approx((300 * (ROW_BYTES + 200) + fixed) / 1e9)
     assert found.gigabytes_at_most == pytest.approx((390 * (ROW_BYTES + 400) + fixed) / 1e9)
 
@@ -94,11 +98,11 @@ def test_what_was_tried_is_counted_and_timed() -> None:
     prompts = [model.prompt(task) for task in TASKS]
     tried = attempt(model, prompts, 20, Grader(), lambda: next(ticks))
     assert tried is not None
-    # The third prompt leaves no room, so 32 attempts at each of two; every fourth is right, the first is finished.
-    assert (tried.attempts, tried.mean_tokens, tried.unfinished, tried.right) == (64, 10.0, 62, 0.25)
+    # The third prompt leaves no room, so 128 attempts at each of two; every fourth is right, the first is finished.
+    assert (tried.attempts, tried.mean_tokens, tried.unfinished, tried.right) == (256, 10.0, 254, 0.25)
     assert tried.mean_prompt == (16 + 30) / 2
-    # 640 tokens written in 2 s; read in 4 s with 32 x (16 + 30) tokens of prompts; training a third of that.
-    assert tried.speeds == Speeds(write=320.0, read=528.0, train=176.0)
+    # 2560 tokens written in 2 s; read in 4 s with 128 x (16 + 30) tokens of prompts; training a third of that.
+    assert tried.speeds == Speeds(write=1280.0, read=2112.0, train=704.0)
     assert tried.bytes_per_attempt > ROW_BYTES
     assert attempt(model, prompts[2:], 20, Grader()) is None
 
@@ -183,7 +187,7 @@ def test_a_file_with_one_bad_row_of_every_kind(
     held_out = said["plan"]["measured"]  # as `sharpen run` would, a tenth by a hash of the ids
     assert said["plan"]["tasks"] == 20 - held_out == 17
     assert said["planned"]["at_most"]["attempts"] == 3 * 17 * 10 * 4 + 4 * 3 * 10
-    assert said["tried"]["attempts"] == 64
+    assert said["tried"]["attempts"] == 260  # 13 at each of 20 tasks
     page = (tmp_path / "preflight.html").read_text()
     assert page.count("<article>") == 3
     assert "image tokens⟩" in page
@@ -218,6 +222,26 @@ def test_what_a_run_would_measure_on_is_planned(tmp_path: Path, capsys: pytest.C
         assert said["planned"]["expected"]["read"] == 0  # ReST-EM looks at no attention and repairs nothing
         assert said["html"] == str(page)
     assert "canary: " in page.read_text()
+
+
+def test_a_method_s_own_settings_are_planned_where_they_are_given(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--samples", "4", "--resamples", "2", "--max-tokens", "30"]
+    plan = plan_of(parse(PreflightOptions, "check", ["digits:20", "--measured", "5", *given]), Neural(None), TASKS)
+    assert (plan.samples, plan.resamples, plan.limit) == (4, 2, 30)
+    assert at_most(plan, 0.0).attempts == 3 * 3 * (4 + 4 * 2) + 4 * 5 * 10
+    assert run(["check", "digits:20", "--method", "sft_seed", "--samples", "4"]) == 2
+    assert "--samples 4 cannot be used; give a method that has it; sft_seed has none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_trained_model_is_written_in_the_format_that_it_answers_in(dtype: torch.dtype, tmp_path: Path) -> None:
+    """However many bits the numbers of the folder have that it came from."""
+    for name in ("a", "b"):
+        save_file(
+            {name: torch.zeros(3, 5, dtype=dtype), "one": torch.zeros((), dtype=dtype)},
+            tmp_path / f"{name}.safetensors",
+        )
+    assert weight_bytes(tmp_path, 4) == 2 * (15 + 1) * 4
 
 
 def test_help_of_check_names_both_forms(capsys: pytest.CaptureFixture[str]) -> None:

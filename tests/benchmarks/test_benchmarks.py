@@ -310,6 +310,14 @@ def test_graders_that_differ_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("name", benchmarks.names())
+def test_each_says_where_it_is_how_it_is_counted_and_under_which_licence(name: str) -> None:
+    found = benchmarks.find(name)
+    assert re.fullmatch(r"[\w-]+/[\w.-]+", found.hub)
+    assert all((found.title, found.configs, found.split, found.metric, found.grader.name))
+    assert found.licence or name == "mmstar"  # whose card, and whose authors' page, name none
+
+
+@pytest.mark.parametrize("name", benchmarks.names())
 def test_published_figures_say_where_they_stand(name: str) -> None:
     figure = benchmarks.find(name).published
     assert figure is not None

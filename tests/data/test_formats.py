@@ -143,6 +143,14 @@ def test_the_shape_of_most_rows_decides(tmp_path: Path) -> None:
     assert loaded.skipped == [("t-1", "'messages' is a NoneType, not a list of messages")]
 
 
+def test_a_named_format_is_read_whatever_the_rows_look_like(tmp_path: Path) -> None:
+    """The same row, in which ms-swift sees the place of a picture and TRL a text."""
+    row = jsonl(tmp_path, ROWS["swift"][0])
+    for name, said, text in (("", "ms-swift", ASKED), ("trl", "TRL", f"<image>{ASKED}")):
+        loaded = load(row, format=name)
+        assert (loaded.read_as, loaded.tasks[0].content) == (f"{said} rows: messages, images", (PICTURE, text))
+
+
 def test_a_format_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="no format 'csv'; choose one of: easyr1, openai, plain"):
         load(jsonl(tmp_path, ROWS["plain"][0]), format="csv")

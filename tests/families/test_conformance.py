@@ -344,9 +344,7 @@ def test_a_training_step_changes_the_language_model_and_not_the_eyes(model: Any,
     assert changed == set(before) - eyes
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(k, marks=() if k in FEW else pytest.mark.slow) for k in KINDS], indirect=True
-)
+@pytest.mark.parametrize("kind", SOME_SLOW, indirect=True)
 def test_adapters_are_saved_merged_and_loaded_by_name(model: Any, tmp_path: Path) -> None:
     settings = Train(lr=5e-2, epochs=1, batch=2, lora=2, warmup=0.0)
     trained = trainer.train(model, examples(model), settings, tmp_path / "m", dict, 0)

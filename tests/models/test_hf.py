@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from sharpen.views import blind, question_first
 from sharpen.worlds import world
 
 HOT = Sampling(1.0, max_tokens=24)
-GREEDY = Sampling(0.0, max_tokens=12)
 
 
 @pytest.fixture(scope="module")
@@ -44,35 +42,6 @@ def test_every_attempt_is_written_once_and_its_draws_do_not_depend_on_the_batch(
         (alone,) = random_model.write([Write(random_model.prompt(task), HOT, 100 + i, (1,))])
         assert alone.part.ids == together[i, 1].part.ids
     assert together[0, 0].part.ids != together[0, 1].part.ids
-
-
-def test_logprobs_of_sampling_equal_those_of_reading(random_model: Any, tasks: list[Task]) -> None:
-    written = write(random_model, tasks, HOT)
-    reads = [Read(random_model.prompt(tasks[i]), w.part.ids) for (i, _), w in written.items()]
-    readings = dict(random_model.read(reads))
-    for at, w in enumerate(written.values()):
-        assert readings[at].logprobs == pytest.approx(w.part.logprobs, abs=1e-4)
-
-
-def test_greedy_equals_generate_token_for_token(random_model: Any, tasks: list[Task]) -> None:
-    written = write(random_model, tasks, GREEDY, (0,))
-    for i, task in enumerate(tasks):
-        inputs = random_model.inputs([Row(random_model.prompt(task), ())])
-        out = random_model.net.generate(
-            **inputs, do_sample=False, max_new_tokens=12, suppress_tokens=list(random_model.render.banned)
-        )
-        assert written[i, 0].part.ids == tuple(out[0, inputs["input_ids"].shape[1] :].tolist())
-
-
-def test_a_resumed_prefix_goes_on_as_if_it_had_never_stopped(random_model: Any, tasks: list[Task]) -> None:
-    for task in tasks:
-        prompt = random_model.prompt(task)
-        (whole,) = random_model.write([Write(prompt, GREEDY, 0, (0,))])
-        ids = whole.part.ids
-        rest = replace(GREEDY, max_tokens=12 - 5)
-        (tail,) = random_model.write([Write(prompt, rest, 0, (0,), given=(ids[:2], ids[2:5]))])
-        assert ids[:5] + tail.part.ids == ids
-        assert "".join(tail.given_texts) + tail.part.text == whole.part.text
 
 
 def test_readings_equal_the_plain_forward(random_model: Any, tasks: list[Task]) -> None:
@@ -125,24 +94,6 @@ def test_long_responses_are_read_in_pieces_alike(
     ((_, pieces),) = random_model.read([read])
     np.testing.assert_allclose(pieces.attention[2], whole.attention[2], atol=1e-6)
     assert pieces.logprobs == pytest.approx(whole.logprobs, abs=1e-5)
-
-
-def test_an_image_token_cannot_be_written_or_predicted(
-    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (image,) = random_model.render.banned
-    head = random_model.net.get_output_embeddings()
-
-    def eager_for_images(hidden: torch.Tensor) -> torch.Tensor:
-        logits = head(hidden)
-        logits[..., image] = 1e4
-        return logits
-
-    monkeypatch.setattr(random_model.net, "get_output_embeddings", lambda: eager_for_images)
-    written = write(random_model, tasks[:2], HOT)
-    assert all(image not in w.part.ids for w in written.values())
-    ((_, reading),) = random_model.read([Read(random_model.prompt(tasks[0]), (5, 6, 7))])
-    assert all(image not in top for top in reading.top)
 
 
 def test_first_tokens_are_drawn_as_often_as_the_model_says(random_model: Any, tasks: list[Task]) -> None:
