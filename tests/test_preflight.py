@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image as Picture
 from safetensors.torch import save_file
-from support import PIXEL, Wrapped, make_reading, make_task
+from support import PIXEL, Wrapped, make_reading, make_task, png_header
 
 from sharpen.answers import Grader
 from sharpen.cli import parse, run
@@ -154,20 +154,12 @@ BAD: dict[str, dict[str, Any]] = {
 def test_a_file_with_one_bad_row_of_every_kind(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import struct
-    import zlib
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "a.png").write_bytes(PIXEL)
     (folder / "broken.png").write_bytes(PIXEL[:45])
-    (folder / "bomb.png").write_bytes(
-        PIXEL[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)) + chunk(b"IEND", b"")
-    )
+    (folder / "bomb.png").write_bytes(png_header(20_000, 20_000))
     with (folder / "strip.png").open("wb") as file:
         Picture.new("RGB", (20_000, 1)).save(file)
     rows = [{"id": f"good-{i}", "question": "what is it?", "image": "a.png", "answer": "7"} for i in range(20)]

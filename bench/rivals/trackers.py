@@ -40,11 +40,11 @@ def expected(folder: Path) -> Lines:
     with Store(folder, read_only=True) as store:
         rounds = {number: numbers(figures(result)) for number, result in enumerate(store.rounds())}
     training = json.loads((folder / "models" / "round-1" / "training.json").read_text("utf-8"))
-    steps = {
-        logged["step"]: {f"train/{name}": float(logged[name]) for name in LOGGED if name in logged}
-        for logged in training["curve"]
-    }
-    return {folder.name: rounds, f"{folder.name}-round-1": {step: told for step, told in steps.items() if told}}
+    steps: dict[int, dict[str, float]] = {}
+    for logged in training["curve"]:  # the last of them sums up, and has none of these
+        if told := {f"train/{name}": float(logged[name]) for name in LOGGED if name in logged}:
+            steps[logged["step"]] = told
+    return {folder.name: rounds, f"{folder.name}-round-1": steps}
 
 
 def of_tensorboard(folder: Path) -> Lines:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image as pil
+from support import chunk, png_header
 
 from sharpen.data.images import decode, look_over, size, verify
 from sharpen.errors import TaskError
@@ -24,17 +25,6 @@ def encoded(picture: pil.Image, kind: str = "PNG", **options: Any) -> Image:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return Image.of(buffer.getvalue())
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds next to nothing."""
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    body = chunk(b"IDAT", zlib.compress(b"\0" * 100))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body + chunk(b"IEND", b"")
 
 
 def near(pixel: Any, want: tuple[int, int, int], slack: int = 3) -> bool:
