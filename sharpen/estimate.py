@@ -34,6 +34,8 @@ class Typical:
     prompt: float
     attempt: float
     right: float
+    cut: float = 1.0
+    """Share of the failed attempts that can be resumed, as they have a critical token."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Work:
 
 def expected(plan: Plan, typical: Typical) -> Work:
     """Return the work where every round's attempts, and the continuations of failed ones, are like the typical one."""
-    return _work(plan, typical.prompt, typical.attempt, typical.right, typical.right)
+    return _work(plan, typical.prompt, typical.attempt, typical.right, typical.right, typical.cut)
 
 
 def at_most(plan: Plan, prompt: float) -> Work:
@@ -80,15 +82,15 @@ def at_most(plan: Plan, prompt: float) -> Work:
     return _work(plan, prompt, plan.limit, 0.0 if plan.resamples else 1.0, 1.0)
 
 
-def _work(plan: Plan, prompt: float, attempt: float, right: float, right_again: float) -> Work:
-    """Count a run in which these shares of first attempts and of continuations are right.
+def _work(plan: Plan, prompt: float, attempt: float, right: float, right_again: float, cut: float = 1.0) -> Work:
+    """Count a run in which these shares of first attempts and of continuations are right, and of failed ones resumed.
 
     A failed attempt is read once where it is to be continued, a right one where its score asks for it. What a score
     drops is counted as trained on.
     """
     first = plan.tasks * plan.samples
     failed = first * (1 - right)
-    again = failed * plan.resamples
+    again = failed * cut * plan.resamples
     examples = first * right + again * right_again
     read = (failed if plan.resamples else 0) + (examples if plan.reads_right else 0)
     measured = plan.measured * (2 + plan.eval_samples) * (plan.rounds + 1)  # greedy, blind, and the sampled ones

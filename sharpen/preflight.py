@@ -21,13 +21,17 @@ from .estimate import Plan, Speeds, Typical, Work, at_most, expected
 from .models.model import IMAGE, Model, Prompt, Read, Sampling, Write, Written
 from .packing import pack_parts
 from .progress import Progress
-from .types import Task
+from .types import Task, View
+from .verbs import first_unexpected
 
 LOOKED_AT = 200  # tasks whose prompts are made, evenly spread: ours
 TRIED = 32  # most tasks that speed and length are measured on: ours
 ATTEMPTS = 256  # attempts at all of these together, as many at each: what a CPU writes at once, so at a run's speed
 PASSES = 3  # forward passes that a token takes in training: one on, and a backward one of twice the work
 ROW_BYTES = 500  # what an attempt's row takes in the ledger beside its packed parts, with its indexes: ours
+
+Cutting = tuple[int, View]
+"""How the critical token of a failed attempt is found: it is not among so many likeliest, read in this view."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Tried:
     mean_prompt: float
     right: float
     """Share of the attempts that is right."""
+    cut: float
+    """Share of the failed ones that the planned method would resume; 1 where none failed."""
     tokens_per_second: float
     read_per_second: float
     """Tokens, prompts included, of a forward pass over them."""
@@ -71,7 +77,7 @@ class Tried:
     @property
     def typical(self) -> Typical:
         """An attempt like those tried."""
-        return Typical(self.mean_prompt, self.mean_tokens, self.right)
+        return Typical(self.mean_prompt, self.mean_tokens, self.right, self.cut)
 
 
 @dataclass(frozen=True)
@@ -117,18 +123,23 @@ class Preflight:
 
 
 def preflight(
-    model: Model, tasks: Sequence[Task], plan: Plan, grader: Grader | None = None, trained_bytes: int = 0
+    model: Model,
+    tasks: Sequence[Task],
+    plan: Plan,
+    grader: Grader | None = None,
+    trained_bytes: int = 0,
+    cutting: Cutting | None = None,
 ) -> Preflight:
     """Look at tasks as the model will be shown them, try it on a few, and say what the planned run takes.
 
-    `trained_bytes` is what the weights of one round take on the disk.
+    `trained_bytes` is what the weights of one round take on the disk, `cutting` how failed attempts are cut.
     """
     step = max(1, len(tasks) // LOOKED_AT)
     looked_at = tasks[::step][:LOOKED_AT]
     prompts = [model.prompt(task) for task in Progress("prompts", len(looked_at)).over(looked_at)]
     lengths = [(len(p.ids), p.task.id) for p in prompts]
     canary = check(model, tasks) if model.neural else None  # before the clock runs: the first pass is the slowest
-    tried = attempt(model, prompts, plan.limit, grader or Grader()) if model.neural else None
+    tried = attempt(model, prompts, plan.limit, grader or Grader(), cutting) if model.neural else None
     return Preflight(
         tasks=len(tasks),
         kinds=dict(Counter(str(t.meta.get("kind", "no kind")) for t in tasks).most_common()),
@@ -149,7 +160,12 @@ def preflight(
 
 
 def attempt(
-    model: Model, prompts: Sequence[Prompt], limit: int, grader: Grader, clock: Callable[[], float] = time.monotonic
+    model: Model,
+    prompts: Sequence[Prompt],
+    limit: int,
+    grader: Grader,
+    cutting: Cutting | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Tried | None:
     """Sample and read a few attempts by the clock; None where no prompt leaves room for one."""
     roomy = [p for p in prompts if len(p.ids) + limit <= model.context]
@@ -164,13 +180,16 @@ def attempt(
     for _ in model.read([Read(some[w.request], w.part.ids) for w in written]):
         pass
     seconds = clock() - wrote
+    right = _right(written, some, grader)
+    failed = [w for w, is_right in zip(written, right, strict=True) if not is_right]
     tokens = [len(w.part.ids) for w in written]
     lengths = [len(some[w.request].ids) for w in written]
     return Tried(
         attempts=len(written),
         mean_tokens=fmean(tokens),
         mean_prompt=fmean(lengths),
-        right=_right(written, some, grader),
+        right=fmean(right),
+        cut=_cut(model, failed, some, cutting) if cutting and failed else 1.0,
         tokens_per_second=sum(tokens) / (wrote - began),
         read_per_second=sum(tokens + lengths) / seconds,
         bytes_per_attempt=fmean(len(pack_parts([w.part])) + ROW_BYTES for w in written),
@@ -178,10 +197,17 @@ def attempt(
     )
 
 
-def _right(written: Sequence[Written], prompts: Sequence[Prompt], grader: Grader) -> float:
-    """Return the share of attempts that the grader finds right."""
+def _right(written: Sequence[Written], prompts: Sequence[Prompt], grader: Grader) -> list[bool]:
+    """Return which attempts the grader finds right."""
     found = grader.grade_all([(w.part.text, prompts[w.request].task) for w in written])
-    return fmean(verdict.outcome == "right" for verdict in found)
+    return [verdict.outcome == "right" for verdict in found]
+
+
+def _cut(model: Model, failed: Sequence[Written], prompts: Sequence[Prompt], cutting: Cutting) -> float:
+    """Return the share of failed attempts that have a critical token."""
+    top, view = cutting
+    reads = [Read(model.prompt(view(prompts[w.request].task)), w.part.ids, top=top) for w in failed]
+    return fmean(first_unexpected(reading, top) is not None for _, reading in model.read(reads))
 
 
 def planned(tasks: Sequence[Task], plan: Plan, tried: Tried, trained_bytes: int) -> Planned:
@@ -235,8 +261,8 @@ def lines(found: Preflight) -> list[str]:
     if tried := found.tried:
         said.append(
             f"{tried.attempts} attempts tried: {tried.mean_tokens:,.0f} tokens each, {tried.unfinished} unfinished, "
-            f"{tried.right:.0%} right; {tried.tokens_per_second:,.0f} tokens/s written and "
-            f"{tried.read_per_second:,.0f} read here"
+            f"{tried.right:.0%} right, {tried.cut:.0%} of the others would be resumed; "
+            f"{tried.tokens_per_second:,.0f} tokens/s written and {tried.read_per_second:,.0f} read here"
         )
     return [*said, *(told(found.plan, found.planned) if found.planned else [])]
 

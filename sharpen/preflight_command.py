@@ -23,6 +23,7 @@ from .estimate import Plan
 from .models.settings import Loading
 from .progress import say
 from .prompts import Format, asked_in
+from .steps import CALIBRATIONS
 from .train import Train
 from .types import Task
 
@@ -103,17 +104,13 @@ def preflight_command(arguments: Sequence[str]) -> int:
     from .report.prompts import write_prompts
 
     options: PreflightOptions = setup.graded(parse(PreflightOptions, "check", arguments))
-    planned_method(options)  # before anything is loaded
+    method = planned_method(options)  # before anything is loaded
     data = setup.labelled(options.tasks, options.split, *options.bad)
     model = setup.model(options.model, options.loading)
     tasks = asked_in(data.tasks, options.prompt)
-    found = preflight(
-        model,
-        tasks,
-        plan_of(options, model, tasks),
-        options.grader,
-        weight_bytes(model.folder, model.net.dtype.itemsize),
-    )
+    plan, of_weights = plan_of(options, model, tasks), weight_bytes(model.folder, model.net.dtype.itemsize)
+    cutting = (method.top, CALIBRATIONS[method.calibration]) if plan.resamples else None
+    found = preflight(model, tasks, plan, options.grader, of_weights, cutting)
     told = [f"{len(data.skipped):,} rows of {options.tasks} left out", *lines(found)]
     command = shlex.join(["sharpen", "check", *arguments])
     write_prompts(options.html, command, told, found.examples, model.render.pieces)

@@ -25,6 +25,13 @@ def test_a_run_like_the_attempts_that_were_tried() -> None:
     assert work.trained == 2 * 3 * 162.5 * 100
 
 
+def test_a_failed_attempt_without_a_critical_token_is_read_and_not_resumed() -> None:
+    work = expected(PLAN, replace(TYPICAL, cut=0.6))
+    # 90 of the 150 failed ones get 270 continuations; 50 + 67.5 are right.
+    assert (work.attempts, work.continued) == (2 * 470 + 150, 540)
+    assert work.read == 2 * (150 + 117.5) * 100
+
+
 def test_at_most_all_attempts_fail_and_all_continuations_are_right_and_as_long_as_they_may_be() -> None:
     work = at_most(PLAN, 40.0)
     assert (work.attempts, work.continued) == (2 * 800 + 150, 1200)

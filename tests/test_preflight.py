@@ -21,6 +21,7 @@ from sharpen.models.model import IMAGE, QUESTION, SYSTEM, Prompt, Read, Write, W
 from sharpen.preflight import ROW_BYTES, Tried, attempt, lines, planned, preflight, weight_bytes
 from sharpen.preflight_command import PreflightOptions, names_tasks, plan_of
 from sharpen.types import Part, Reading, Task
+from sharpen.views import question_first
 
 
 class Neural(Wrapped):
@@ -72,31 +73,52 @@ def test_the_plan_is_worked_out_from_what_was_tried() -> None:
         mean_tokens=10.0,
         mean_prompt=30.0,
         right=0.5,
+        cut=0.8,
         tokens_per_second=1000.0,
         read_per_second=3000.0,
         bytes_per_attempt=ROW_BYTES + 200.0,
         unfinished=0,
     )
     found = planned(TASKS, PLAN, tried, 1_000_000)
-    # A round: 30 first attempts, 15 fail and get 45 continuations; measured three times on 5 tasks x 10.
-    assert found.expected.attempts == 2 * 75 + 150 == 300
-    assert found.hours["sampling"] == pytest.approx(300 * 10 / 1000 / 3600)
-    assert found.hours["reading"] == pytest.approx(2 * (15 + 37.5) * 40 / 3000 / 3600)
-    assert found.hours["training"] == pytest.approx(2 * 3 * 37.5 * 40 / 1000 / 3600)  # a third of reading's speed
+    # A round: 30 first attempts, 15 fail, and 12 of these get 36 continuations, of which 18 are right, beside 15;
+    # measured three times on 5 tasks x 10.
+    assert found.expected.attempts == 2 * 66 + 150 == 282
+    assert found.hours["sampling"] == pytest.approx(282 * 10 / 1000 / 3600)
+    assert found.hours["reading"] == pytest.approx(2 * (15 + 33) * 40 / 3000 / 3600)
+    assert found.hours["training"] == pytest.approx(2 * 3 * 33 * 40 / 1000 / 3600)  # a third of reading's speed
     assert found.at_most.attempts == 2 * (30 + 90) + 150 == 390
     assert found.hours_at_most["sampling"] == pytest.approx(390 * 20 / 1000 / 3600)  # the limit is twice the mean
     # The three tasks share one picture, which is kept once, and the five to measure on are taken to be like them; an
     # attempt of twice the tokens packs to twice the bytes.
     fixed = len(PIXEL) * 8 / 3 + 2 * 1_000_000
-    assert found.gigabytes == pytest.approx((300 * (ROW_BYTES + 200) + fixed) / 1e9)
+    assert found.gigabytes == pytest.approx((282 * (ROW_BYTES + 200) + fixed) / 1e9)
     assert found.gigabytes_at_most == pytest.approx((390 * (ROW_BYTES + 400) + fixed) / 1e9)
+
+
+def test_failed_attempts_are_cut_as_the_method_would_cut_them() -> None:
+    """Read with the question first; a token is critical where it is not among so many likeliest."""
+
+    class Doubting(Neural):
+        def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
+            for i, request in enumerate(requests):
+                first = bool(request.prompt.task.places) and request.prompt.task.places[0] > 0
+                yield i, make_reading("x" * 9, ranks=[0, 4 if first and i % 3 == 0 else 1])
+
+    model = Doubting(None)
+    prompts = [model.prompt(TASKS[0])]
+    # 256 attempts, of which 192 fail, and every third of these has a token of rank 4.
+    found = [attempt(model, prompts, 20, Grader(), how) for how in ((4, question_first), (5, question_first), None)]
+    assert [tried.cut for tried in found if tried] == [pytest.approx(64 / 192), 0.0, 1.0]
+    asked = attempt(model, prompts, 20, Grader(), (4, lambda task: task))
+    assert asked is not None
+    assert asked.cut == 0.0
 
 
 def test_what_was_tried_is_counted_and_timed() -> None:
     model = Neural(None)
     ticks = iter([100.0, 102.0, 106.0])
     prompts = [model.prompt(task) for task in TASKS]
-    tried = attempt(model, prompts, 20, Grader(), lambda: next(ticks))
+    tried = attempt(model, prompts, 20, Grader(), clock=lambda: next(ticks))
     assert tried is not None
     # The third prompt leaves no room, so 128 attempts at each of two; every fourth is right, the first is finished.
     assert (tried.attempts, tried.mean_tokens, tried.unfinished, tried.right) == (256, 10.0, 254, 0.25)
