@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
 from .examples import Example
+from .incoming import PORTION
 from .methods import Method
-from .run import PORTION, Run
+from .run import Run
 from .store import Store
 from .types import Task
 from .variants import split, with_samples

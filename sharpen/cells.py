@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from . import canary
 from .answers import Grader
 from .budget import Budgeted, Equal, own_samples
 from .evaluate import Evaluation, evaluate
 from .improve import improve
+from .incoming import identity_of
 from .ledger import history
 from .methods import Method
 from .models.model import Model
@@ -27,8 +28,11 @@ from .rounds import Improved
 from .run import Run
 from .store import Store
 from .train import Train, Trainer
-from .types import Task, digest
+from .types import Task
 from .variants import folder_name
+
+if TYPE_CHECKING:
+    from .data.contamination import Overlap
 
 BASE = "base"
 """The cell that measures the base model with a seed; no method's word."""
@@ -56,6 +60,7 @@ class Shared:
     grader: Grader | None = None
     manifest: Mapping[str, object] = field(default_factory=dict[str, object])
     left_out: Sequence[tuple[str, str]] = ()
+    contaminated: Sequence[Overlap] = ()
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,8 @@ def depends_on(shared: Shared, cell: Cell) -> Record:
         "targets": [round(t) for t in cell.targets] if cell.targets else None,
         "unit": shared.equal if cell.targets else None,
         "model": shared.model.identity,
-        "tasks": digest([t.fingerprint for t in shared.tasks]) if method else None,
-        "test": digest([t.fingerprint for t in shared.test]),
+        "tasks": identity_of(shared.tasks) if method else None,
+        "test": identity_of(shared.test),
         "rounds": shared.rounds if method else 0,
         "samples": shared.samples,
         "train": asdict(shared.settings) if method else None,
@@ -158,6 +163,7 @@ def improve_by(shared: Shared, cell: Cell, folder: Path) -> Record:
         grader=shared.grader,
         manifest=manifest_of(shared, cell, shared.methods[cell.word]),
         left_out=shared.left_out,
+        contaminated=shared.contaminated,
     )
     numbers = range(1, shared.rounds + 1)
     with Store(folder) as store:

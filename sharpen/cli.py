@@ -272,21 +272,23 @@ def improved(name: str, arguments: Sequence[str]) -> tuple[Any, Data, Improved]:
     data = found_by(options)
     model = setup.model(options.model, options.loading)
     command = ["run", name, *arguments]
-    done = improve(
-        options.method,
-        model,
-        data.tasks,
-        rounds=options.rounds,
-        out=options.out,
-        test=data.test,
-        grader=options.grader,
-        left_out=data.left_out,
-        track=options.track,
-        settings=options.train,
-        seed=options.seed,
-        samples=options.eval_samples,
-        manifest=setup.manifest(command, options, model, [*data.tasks, *data.test], data.contaminated),
-    )
+    with setup.refused_rows_in(options.out):  # those that are read as the run comes to them
+        done = improve(
+            options.method,
+            model,
+            data.tasks,
+            rounds=options.rounds,
+            out=options.out,
+            test=data.test,
+            grader=options.grader,
+            left_out=data.left_out,
+            contaminated=data.contaminated,
+            track=options.track,
+            settings=options.train,
+            seed=options.seed,
+            samples=options.eval_samples,
+            manifest=setup.manifest(command, options, model, data.tasks, data.test),
+        )
     return options, data, done
 
 
@@ -314,6 +316,7 @@ def eval_command(arguments: Sequence[str]) -> None:
     """`sharpen eval`."""
     from . import canary, setup
     from .evaluate import difference, evaluate
+    from .ledger import left_out
     from .rounds import describe, span
     from .run import Run
     from .store import Store
@@ -328,7 +331,8 @@ def eval_command(arguments: Sequence[str]) -> None:
         if store.manifest().get("method") or len(store.rounds()) > 1:
             raise UserError(f"{options.out} holds a run, which this would replace; give another --out")
         store.write_manifest(setup.manifest(["eval", *arguments], options, models[0], tasks))
-        store.leave_out(data.skipped)
+        store.begin(left_out.SCOPE, 0)
+        left_out.record(store, data.skipped)
         tasks = store.add_tasks(tasks)
         store.begin("eval", 0)
         for m in models:

@@ -91,12 +91,13 @@ def shared_of(arguments: Sequence[str]) -> tuple[CompareOptions, Shared]:
     chosen = variants(words, options.grid)
     data = found_by(options)
     model = setup.model(options.model, options.loading)
-    manifest = setup.manifest(["compare", *arguments], options, model, [*data.tasks, *data.test], data.contaminated)
+    tasks = list(data.tasks)  # all, since the cells share them
+    manifest = setup.manifest(["compare", *arguments], options, model, tasks, data.test)
     settings: dict[str, object] = manifest["settings"]  # type: ignore[assignment]  # options are a dataclass
     manifest["settings"] = {name: value for name, value in settings.items() if name not in OWN}
     sizes = (options.rounds, options.out, options.eval_samples)
-    rest_of = (options.train, options.equal, None, options.grader, manifest, data.left_out)
-    return options, Shared(chosen, model, data.tasks, data.test, *sizes, *rest_of)
+    rest_of = (options.train, options.equal, None, options.grader, manifest, data.left_out, data.contaminated)
+    return options, Shared(chosen, model, tasks, data.test, *sizes, *rest_of)
 
 
 def default_jobs(shared: Shared) -> int:

@@ -32,7 +32,7 @@ def demo(
     tasks = both_worlds(train, "train")
     unseen = both_worlds(test, "test")
     model = setup.model("tiny")
-    manifest = setup.manifest(command, {"seed": seed, "rounds": rounds}, model, [*tasks, *unseen])
+    manifest = setup.manifest(command, {"seed": seed, "rounds": rounds}, model, tasks, unseen)
     base: Evaluation | None = None
     done: dict[str, Improved] = {}
     for name in METHODS:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .answers import Verdict
 from .errors import UserError, require
+from .incoming import distinct
 from .run import Run
 from .statistics import (
     Interval,
@@ -119,15 +120,6 @@ def evaluation(tasks: Sequence[Task], samples: int, greedy: Judged, sampled: Jud
         by_kind=by_kind(tasks, per_task),
         per_task={**per_task, **{f"pass@{k}": values for k, values in passed.items()}},
     )
-
-
-def distinct(tasks: Sequence[Task]) -> None:
-    """Raise UserError where two tasks share an id: their attempts could not be told apart."""
-    seen: set[str] = set()
-    for task in tasks:
-        if task.id in seen:
-            raise UserError(f"two tasks have the id {task.id!r}; give each one of its own, training and test together")
-        seen.add(task.id)
 
 
 def judge(run: Run, groups: Sequence[Group]) -> Judged:

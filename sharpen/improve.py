@@ -9,14 +9,17 @@ from pathlib import Path
 
 from . import canary
 from .answers import Grader
-from .evaluate import SAMPLES, Evaluation, distinct, evaluate
+from .data.contamination import Overlap
+from .evaluate import SAMPLES, Evaluation, evaluate
 from .examples import Examples
+from .incoming import PORTION, distinct
+from .ledger.left_out import recorded
 from .methods import Method, require_plan
 from .models.model import Model
 from .progress import say
 from .report.cards import write_cards, write_run_card
 from .rounds import Improved, Round, announce, announce_events, announce_folder, flat, made_of, require_work, summarise
-from .run import PORTION, Run
+from .run import Run
 from .statistics import span
 from .store import Store
 from .trackers import Tracking
@@ -42,6 +45,7 @@ def improve(
     grader: Grader | None = None,
     manifest: Mapping[str, object] | None = None,
     left_out: Sequence[tuple[str, str]] = (),
+    contaminated: Sequence[Overlap] = (),
     track: Sequence[str] = (),
 ) -> Improved:
     """Improve a model by its own attempts, `rounds` times; the same call again goes on where it stopped.
@@ -49,25 +53,27 @@ def improve(
     `tasks` are learnt from, `test` is measured on, with `samples` attempts each (nothing where it is
     empty); `out` is the run's folder; `grader` says what is right. `base` spares measuring the base model
     where that is known; `manifest` is written beside the ledger, `left_out` names rows that became no task,
-    with reasons; `track` names trackers that are told of losses and rounds. Cards say in words what came out.
+    with reasons, and `contaminated` tasks that `test` repeats: both may grow while `tasks` are read, which is when the
+    run comes to them. `track` names trackers that are told of losses and rounds. Cards say in words what came out.
     Raises UserError where a round has nothing to work or train on.
     """
     require_plan(method, rounds, tasks)
-    distinct([*tasks, *test])
+    distinct([*tasks[:PORTION], *test])
     settings, grader = settings or Train(), grader or Grader()
     with Store(Path(out)) as store:
         announce_folder(store.folder, store.manifest(), manifest or {})
         made = made_of(method, model, (tasks, test), settings, (seed, samples), grader)
         tracking = Tracking(track, store.folder, made, flat(manifest or {}))
         store.write_manifest(manifest or {}, made)
-        store.leave_out(left_out)
-        held = store.add_tasks([*tasks, *test])
+        unseen = store.add_tasks(test)
+        held = recorded(store, tasks, test, left_out, contaminated)
         loop = Loop(
-            *(method, model, held[: len(tasks)], held[len(tasks) :]),
+            *(method, model, held, unseen),
             *(store, settings, seed, samples, trainer or shared(tracking), grader, tracking),
         )
+        first = [*held[:PORTION], *unseen]
         if model.neural:
-            canary.check(model, held)
+            canary.check(model, first)
         base = base or loop.measure(model, 0)
         loop.finish(0, base.as_dict() if base else {})
         current, done = model, list[Round]()

@@ -20,6 +20,7 @@ from .data.sources import HUB
 from .data.tables import READERS
 from .errors import require
 from .estimate import Plan
+from .intake import held_out_of
 from .models.settings import Loading
 from .progress import say
 from .prompts import Format, asked_in
@@ -128,7 +129,7 @@ def plan_of(options: PreflightOptions, model: HF, tasks: Sequence[Task]) -> Plan
     from .train.trainer import resolved
 
     method = planned_method(options)
-    held_out = [] if options.test or setup.own_test(options.tasks) else setup.held_out_of(tasks)
+    held_out = [] if options.test or setup.own_test(options.tasks) else held_out_of(tasks)
     return Plan(
         tasks=len(tasks) - len(held_out),
         rounds=options.rounds,

@@ -10,6 +10,7 @@ from typing import Literal
 from . import canary, probes, setup
 from .cli import Common, emit, leading_names, parse
 from .errors import UserError
+from .ledger import left_out
 from .prompts import asked_in
 from .run import Run
 from .store import Store
@@ -42,7 +43,8 @@ def probe_command(arguments: Sequence[str]) -> None:
         if store.manifest().get("method") or store.rounds():
             raise UserError(f"{options.out} holds a run, which this would replace; give another --out")
         store.write_manifest(setup.manifest(["probe", *arguments], options, model, asked))
-        store.leave_out(data.skipped)
+        store.begin(left_out.SCOPE, 0)
+        left_out.record(store, data.skipped)
         tasks = store.add_tasks(asked)
         canary.check(model, tasks)
         scope = f"probe {name}"

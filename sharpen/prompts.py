@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
+from .incoming import Incoming
 from .types import Task
 
 Format = Literal["as-is", "direct", "boxed", "think-answer", "see-think-answer"]
@@ -29,9 +31,11 @@ INSTRUCTIONS: dict[Format, str] = {
 """All wordings are ours. The grader finds an answer in a tag, in a box, and standing alone."""
 
 
-def asked_in(tasks: Sequence[Task], name: Format) -> list[Task]:
+def asked_in(tasks: Sequence[Task], name: Format) -> Sequence[Task]:
     """Return the tasks with the instruction of a format behind their own system messages; `as-is` changes nothing."""
     instruction = INSTRUCTIONS[name]
     if not instruction:
-        return list(tasks)
+        return tasks
+    if isinstance(tasks, Incoming):
+        return tasks.then(partial(asked_in, name=name), name)
     return [replace(t, system=f"{t.system}\n\n{instruction}" if t.system else instruction) for t in tasks]

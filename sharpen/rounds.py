@@ -12,6 +12,7 @@ from typing import Any, cast
 from .answers import Grader
 from .errors import UserError
 from .evaluate import Evaluation
+from .incoming import identity_of
 from .ledger.tally import Tally
 from .models.model import Model
 from .progress import say
@@ -76,7 +77,7 @@ def made_of(
     method: object, model: Model, tasks: Sequence[Sequence[Task]], train: Train, numbers: Sequence[int], grader: Grader
 ) -> str:
     """Return a hash of what decides a run's rounds, but not of how many there are: a longer run is made alike."""
-    asked = [[task.fingerprint for task in some] for some in tasks]
+    asked = [identity_of(some) for some in tasks]
     return digest(type(method).__name__, vars(method), model.identity, asked, asdict(train), numbers, grader.name)
 
 

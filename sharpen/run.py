@@ -8,6 +8,7 @@ from typing import Any, Literal, Unpack
 
 from .answers import Grader, Verdict
 from .errors import ModelError, require
+from .incoming import PORTION, portions, total_of
 from .ledger.records import gold_key
 from .models.model import Drawing, Model, Read, Sampling
 from .plan import Counts, Job, Planned, Refused, given, per_job, plan
@@ -18,7 +19,6 @@ from .store import Place, Store
 from .timing import Clock
 from .types import Group, Part, Prefix, Reading, Rollout, Task, View, digest
 
-PORTION = 512  # tasks collected at a time (ours): their attempts and readings are in memory, those of all tasks are not
 TRANSIENT = ("timeout", "crash")  # reasons of a verdict that is tried again, since it may have been the machine
 
 
@@ -52,12 +52,15 @@ class Run:
 
     def portions(self, tasks: Sequence[Task], size: int = PORTION) -> Iterator[tuple[Run, Sequence[Task]]]:
         """Split tasks so that memory does not grow with their number; no address, and so no draw, depends on `size`."""
-        for start in range(0, len(tasks), size):
-            if len(tasks) > size:
-                say(f"  tasks {start + 1} to {min(start + size, len(tasks))} of {len(tasks)}")
+        done = 0
+        for some in portions(tasks, size):
+            total = total_of(tasks)
+            if total is None or total > size:
+                say(f"  tasks {done + 1} to {done + len(some)}" + (f" of {total}" if total else ""))
             run = Run(self.models, self.store, seed=self.seed, round=self.round, scope=self.scope, grader=self.grader)
             run.first = tasks[:PORTION]
-            yield run, tasks[start : start + size]
+            yield run, some
+            done += len(some)
 
     def sample(
         self,

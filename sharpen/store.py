@@ -306,12 +306,6 @@ class Store:
         row = (scope, round, self._run or 0, kind, reason, task, rollout)
         self.db.write_one("INSERT OR IGNORE INTO events VALUES (?,?,?,?,?,?,?)", row)
 
-    def leave_out(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Record the rows of this run's data, and why, that became no task."""
-        self.begin("import", 0)
-        for name, reason in rows:
-            self.add_event("import", 0, "left out", reason, name, None)
-
     def events(self, scope: str, round: int) -> dict[tuple[str, str], int]:
         """Return how often each (kind, reason) was recorded in a round."""
         rows = self.db.rows(

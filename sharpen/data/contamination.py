@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
@@ -56,16 +56,35 @@ class Overlap:
 
 def overlaps(train: Sequence[Task], test: Sequence[Task]) -> list[Overlap]:
     """Return the first evaluation task that repeats each training task, where one does."""
-    ours, theirs = _by_words(train), _by_words(test)
-    pairs = list(_alike(ours, theirs))
-    wanted = {image.sha256 for mine, its, _ in pairs for task in (*ours[mine], *theirs[its]) for image in task.images}
-    in_order = (image for task in (*train, *test) for image in task.images)  # as they lie in their files
-    looks = _looks({image.sha256: image for image in in_order if image.sha256 in wanted})
-    found: dict[str, Overlap] = {}
-    for mine, its, share in pairs:
-        for one, other, picture in _same_pictures(ours[mine], theirs[its], looks):
-            found.setdefault(one.id, Overlap(one.id, other.id, picture, share))
-    return [found[task.id] for task in train if task.id in found]
+    return Unseen(test).overlaps(train)
+
+
+class Unseen:
+    """Evaluation tasks that training tasks are compared with, some at a time; what they look like is kept."""
+
+    def __init__(self, test: Sequence[Task]) -> None:
+        self._test = test
+        self._by_words = _by_words(test)
+        self._places = _places(self._by_words)
+        self._pictures = {image.sha256 for task in test for image in task.images}
+        self._looks: dict[str, tuple[float, Thumbnail]] = {}
+
+    def overlaps(self, train: Sequence[Task]) -> list[Overlap]:
+        """Return the first of these tasks that repeats each training task, where one does."""
+        ours, theirs = _by_words(train), self._by_words
+        pairs = list(_alike(ours, self._places))
+        wanted = {
+            image.sha256 for mine, its, _ in pairs for task in (*ours[mine], *theirs[its]) for image in task.images
+        }
+        in_order = (image for task in (*train, *self._test) for image in task.images)  # as they lie in their files
+        new = {i.sha256: i for i in in_order if i.sha256 in wanted and i.sha256 not in self._looks}
+        looks = {**self._looks, **_looks(new)}
+        self._looks = {sha: look for sha, look in looks.items() if sha in self._pictures}
+        found: dict[str, Overlap] = {}
+        for mine, its, share in pairs:
+            for one, other, picture in _same_pictures(ours[mine], theirs[its], looks):
+                found.setdefault(one.id, Overlap(one.id, other.id, picture, share))
+        return [found[task.id] for task in train if task.id in found]
 
 
 # --- questions ----------------------------------------------------------------------------------
@@ -88,12 +107,17 @@ def _runs(words: Words) -> set[Words]:
     return {words[i : i + WORDS] for i in range(max(1, len(words) - WORDS + 1))}
 
 
-def _alike(ours: Mapping[Words, object], theirs: Mapping[Words, object]) -> Iterator[tuple[Words, Words, float]]:
-    """Yield pairs of questions that share their runs of words, with the share."""
+def _places(questions: Iterable[Words]) -> dict[Words, list[Words]]:
+    """Return for each run of words the questions that it stands in."""
     places: dict[Words, list[Words]] = defaultdict(list)
-    for question in theirs:
+    for question in questions:
         for run in _runs(question):
             places[run].append(question)
+    return dict(places)
+
+
+def _alike(ours: Iterable[Words], places: Mapping[Words, Sequence[Words]]) -> Iterator[tuple[Words, Words, float]]:
+    """Yield pairs of questions that share their runs of words, with the share."""
     for mine in ours:
         runs = _runs(mine)
         shared = Counter(question for run in runs for question in places.get(run, ()))

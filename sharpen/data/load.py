@@ -12,15 +12,15 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import cast, get_args
 
 from ..errors import TaskError
 from ..progress import LINE_EVERY_S, say
-from ..types import Task
+from ..types import Task, digest
 from .fields import BadRow, Elsewhere, Row, line, scalar
 from .formats import Format, find, recognise
 from .pictures import Home, Inspector
@@ -42,6 +42,37 @@ class Loaded:
     read_as: str = ""
 
 
+@dataclass
+class Reading:
+    """The tasks of a source as they are read, a batch at a time, and what is known of its rows so far."""
+
+    name: str
+    batches: Iterator[list[Task]]
+    """May be gone through once."""
+    identity: Callable[[], str]
+    """A hash of the content that the rows are read from."""
+    rows: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    read_as: str = ""
+    """In words; whole when all is read."""
+    whole: bool = False
+    """Whether all is read."""
+
+    def require(self, max_bad: float) -> None:
+        """Raise TaskError where the share of the rows so far that cannot be used exceeds `max_bad`, or it is all."""
+        bad, rows = len(self.skipped), self.rows
+        if self.whole and not rows:
+            raise TaskError(f"task file {self.name!r} holds no rows; give at least one with a question")
+        if not rows or (bad < rows and bad / rows <= max_bad):  # not bad <= max_bad * rows: 0.29 * 100 < 29
+            return
+        named = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:SHOWN])
+        more = f"; and {bad - SHOWN} more" if bad > SHOWN else ""
+        allow = f", or leave them out with --max-bad {math.ceil(100 * bad / rows) / 100}" if bad < rows else ""
+        seen = f"{rows}" if self.whole else f"the first {rows}"
+        message = f"{self.name}: {bad} of {seen} rows cannot be used: {named}{more}. Repair them{allow}"
+        raise TaskError(message, self.skipped)
+
+
 def load(spec: str | Path, *, split: str = "train", seed: int = 0, max_bad: float = 0.0, format: str = "") -> Loaded:
     """Load tasks from a world, a benchmark, a file, a folder, a URL or a dataset of the hub: `docs/data.md`.
 
@@ -57,22 +88,40 @@ def load(spec: str | Path, *, split: str = "train", seed: int = 0, max_bad: floa
     """
     if not 0 <= max_bad <= 1:
         raise TaskError(f"max_bad is {max_bad}; give the share of rows that may be unusable, 0 to 1")
+    found = read(spec, split=split, seed=seed, format=format)
+    tasks = [task for batch in found.batches for task in batch]
+    found.require(max_bad)
+    return Loaded(tasks, found.skipped, found.read_as)
+
+
+def read(spec: str | Path, *, split: str = "train", seed: int = 0, format: str = "") -> Reading:
+    """Begin to read what `load` loads; raises TaskError where nothing can be read, `Reading.require` for bad rows."""
     name, colon, count = str(spec).partition(":")
     if colon and name in WORLDS:
-        return Loaded(_from_world(name, count, split, seed), [])
+        drawn = _from_world(name, count, split, seed)
+        return Reading(str(spec), iter([drawn]), lambda: digest(str(spec), split, seed), len(drawn), whole=True)
     found, chosen = _source(str(spec), split, format)
+    reading = Reading(found.name, iter(()), found.identity)
+    reading.batches = _read(found, chosen, reading)
+    return reading
+
+
+def _read(found: Source, chosen: Format | None, told: Reading) -> Iterator[list[Task]]:
+    """Yield the tasks of a source batch by batch, and tell of its rows."""
     rows = _safely(found.name, found.rows)
     head = list(islice(rows, LOOKED_AT))
     form = chosen or recognise([row for _, _, row in head if not isinstance(row, str)])
-    reader = _Reader(form, found.home)
-    for number, batch in enumerate(_batches(chain(head, rows))):
-        reader.take(batch)
-        reader.report(found.name, number)
-    if not reader.rows:
-        raise TaskError(f"task file {found.name!r} holds no rows; give at least one with a question")
-    loaded = Loaded(list(reader.tasks.values()), reader.skipped, reader.read_as())
-    _refuse_too_many(found.name, loaded, reader.rows, max_bad)
-    return loaded
+    reader = _Reader(form, found.home, told)
+    busy = 0.0
+    for batch in _batches(chain(head, rows)):
+        began = time.monotonic()
+        tasks = reader.take(batch)
+        busy += time.monotonic() - began
+        if busy >= LINE_EVERY_S:
+            busy = 0.0
+            say(f"  reading {found.name}: {told.rows} rows")
+        yield tasks
+    told.whole = True
 
 
 def load_tasks(
@@ -101,7 +150,8 @@ def _source(spec: str, split: str, format: str) -> tuple[Source, Format | None]:
         return source(spec, split), find(format) if format else None
     benchmark, file = known
     parts = [source(part, split) for part in ([file] if file else benchmark.specs(split))]
-    return Source(spec, chain.from_iterable(part.rows for part in parts), parts[0].home), benchmark
+    rows = chain.from_iterable(part.rows for part in parts)
+    return Source(spec, rows, parts[0].home, lambda: digest([part.identity() for part in parts])), benchmark
 
 
 def _safely(name: str, rows: Iterable[Named]) -> Iterator[Named]:
@@ -121,27 +171,26 @@ def _batches(rows: Iterator[Named]) -> Iterator[list[Named]]:
 class _Reader:
     """Rows to tasks, a batch at a time: the pictures of a batch are looked at together, then let go."""
 
-    def __init__(self, form: Format, home: Home) -> None:
-        self.tasks: dict[str, Task] = {}
-        self.skipped: list[tuple[str, str]] = []
-        self.rows = 0
-        self._form, self._home = form, home
+    def __init__(self, form: Format, home: Home, told: Reading) -> None:
+        self._form, self._home, self._told = form, home, told
         self._seen: dict[str, int] = {}
         self._inspector = Inspector()
         self._elsewhere: Counter[str] = Counter()
         self._columns: dict[str, dict[str, None]] = {"read": {}, "in meta": {}, "not kept, being pictures": {}}
-        self._said = time.monotonic()
 
-    def take(self, batch: list[Named]) -> None:
-        """Read a batch of rows."""
-        self.rows += len(batch)  # less those that are not asked for
+    def take(self, batch: list[Named]) -> list[Task]:
+        """Return the tasks of a batch of rows."""
+        self._told.rows += len(batch)  # less those that are not asked for
         tasks = [task for named in batch if (task := self._task(*named)) is not None]
         broken = self._inspector.broken([image for task in tasks for image in task.images])
+        usable: list[Task] = []
         for task in tasks:
             if reasons := [broken[image.sha256] for image in task.images if image.sha256 in broken]:
-                self.skipped.append((task.id, reasons[0]))
+                self._told.skipped.append((task.id, reasons[0]))
             else:
-                self.tasks[task.id] = task
+                usable.append(task)
+        self._told.read_as = self._read_as()
+        return usable
 
     def _task(self, name: str, number: int, row: Row | str) -> Task | None:
         try:
@@ -157,19 +206,13 @@ class _Reader:
                 self._columns[kind][key] = None
             return task_of(row, fields, name, self._home)
         except BadRow as bad:
-            self.skipped.append((name, str(bad)))
+            self._told.skipped.append((name, str(bad)))
         except Elsewhere as other:
-            self.rows -= 1
+            self._told.rows -= 1
             self._elsewhere[str(other)] += 1
         return None
 
-    def report(self, name: str, number: int) -> None:
-        """Say now and then how far it is."""
-        if number and time.monotonic() - self._said >= LINE_EVERY_S:
-            self._said = time.monotonic()
-            say(f"  reading {name}: {self.rows} rows")
-
-    def read_as(self) -> str:
+    def _read_as(self) -> str:
         """Say what the rows were taken for."""
         told = [f"{kind}: {', '.join(keys)}" for kind, keys in self._columns.items() if keys and kind != "read"]
         told += [f"{count} {what} not asked for" for what, count in self._elsewhere.items()]
@@ -179,14 +222,3 @@ class _Reader:
                 f"pictures: {looks.decoded} decoded, {looks.looked_over} more by header, size, end and checksums"
             )
         return "; ".join([f"{self._form.title} rows: {', '.join(self._columns['read'])}", *told])
-
-
-def _refuse_too_many(name: str, loaded: Loaded, rows: int, max_bad: float) -> None:
-    bad = len(loaded.skipped)
-    if loaded.tasks and bad / rows <= max_bad:  # not bad <= max_bad * rows: 0.29 * 100 < 29
-        return
-    named = "; ".join(f"{name}: {reason}" for name, reason in loaded.skipped[:SHOWN])
-    more = f"; and {bad - SHOWN} more" if bad > SHOWN else ""
-    allow = f", or leave them out with --max-bad {math.ceil(100 * bad / rows) / 100}" if loaded.tasks else ""
-    message = f"{name}: {bad} of {rows} rows cannot be used: {named}{more}. Repair them{allow}"
-    raise TaskError(message, loaded.skipped)

@@ -22,8 +22,8 @@ from ..types import digest
 from .fields import BadRow, line, short
 
 URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-DRIVERS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
-"""Packages that fsspec needs for a scheme."""
+DRIVERS = {"s3": "'sharpen[s3]'", "gs": "'sharpen[gs]'", "gcs": "'sharpen[gs]'", "az": "adlfs", "abfs": "adlfs"}
+"""What fsspec needs for a scheme: an extra of ours, or a package."""
 TIMEOUT_S = 60.0  # without a byte: ours
 VERSION = ("etag", "last-modified", "content-length", "size", "mtime", "lastmodified", "generation", "md5hash")
 """What a server may say of a file that changes when the file does."""
@@ -75,7 +75,8 @@ def fetch(url: str) -> Path:
 def _unreachable(url: str, error: Exception) -> TaskError:
     driver = DRIVERS.get(url.split("://")[0].lower())
     if isinstance(error, ImportError):
-        return TaskError(f"{url} needs a package that is not installed; run: pip install {driver or 'fsspec'}")
+        what = driver or "fsspec"
+        return TaskError(f"{url} needs a package that is not installed ({line(error)}); run: pip install {what}")
     return TaskError(f"{url} cannot be fetched ({line(error)}); check the address and who may read it")
 
 

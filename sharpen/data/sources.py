@@ -7,12 +7,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 from ..errors import TaskError
+from ..ledger.files import sha256
+from ..types import digest
 from .fields import Row, line, short
 from .pictures import Folder, Home
 from .remote import URL, Remote, fetch
@@ -30,11 +32,12 @@ Named = tuple[str, int, Row | str]
 
 @dataclass(frozen=True)
 class Source:
-    """Rows, and where the pictures that they name by path lie."""
+    """Rows, where the pictures that they name by path lie, and a hash of the content that the rows are read from."""
 
     name: str
     rows: Iterable[Named]
     home: Home
+    identity: Callable[[], str]
 
 
 def source(spec: str, split: str) -> Source:
@@ -43,13 +46,29 @@ def source(spec: str, split: str) -> Source:
         return _hub(spec, split)
     if URL.match(spec):
         local = fetch(spec)
-        return Source(spec, _file(local, spec), Remote(spec.split("?")[0].rpartition("/")[0]))
+        home = Remote(spec.split("?")[0].rpartition("/")[0])
+        return Source(spec, _file(local, spec), home, partial(_content, [local]))
     path = Path(spec)
     if not os.path.exists(path):  # Path.exists raises on a name too long
         raise TaskError(f"task file {short(spec)!r} does not exist; give a {KNOWN}")
     if path.is_dir():
         return _folder(path, split)
-    return Source(spec, _file(path, spec), Folder(path.parent))
+    return Source(spec, _file(path, spec), Folder(path.parent), partial(_content, [path]))
+
+
+def _content(files: Sequence[Path]) -> str:
+    return digest([file_hash(file) for file in files])
+
+
+def file_hash(file: Path) -> str:
+    """Return the sha256 of a file; one that did not change meanwhile is read once."""
+    about = file.stat()
+    return _hashed(file, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache
+def _hashed(file: Path, size: int, changed: int) -> str:
+    return sha256(file)
 
 
 def _file(path: Path, name: str) -> Iterable[Named]:
@@ -78,16 +97,15 @@ def _folder(path: Path, split: str) -> Source:
     """A dataset saved by `datasets`, pictures with a metadata file, pictures sorted into folders, or shards."""
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         found = _datasets(str(path)).load_from_disk(str(path))
-        return Source(str(path), _dataset(_split_of(found, split, str(path)), path.name), Folder(path))
+        return _dataset(str(path), _split_of(found, split, str(path)), path.name, Folder(path))
     described = next((m for s in READERS if (m := path / f"metadata{s}").is_file()), None)
     if described is not None:
         rows = (_pictured(row) for row in _file(described, str(described)))
-        return Source(str(path), rows, Folder(path))
+        return Source(str(path), rows, Folder(path), partial(_content, [described]))
     shards = _shards(path, split)
     if shards:
-        return Source(
-            str(path), (row for shard in shards for row in _file(shard, str(shard))), Folder(shards[0].parent)
-        )
+        rows = (row for shard in shards for row in _file(shard, str(shard)))
+        return Source(str(path), rows, Folder(shards[0].parent), partial(_content, shards))
     classes = sorted(
         f.name for f in path.iterdir() if f.is_dir() and any(p.suffix.lower() in PICTURES for p in f.iterdir())
     )
@@ -96,7 +114,8 @@ def _folder(path: Path, split: str) -> Source:
             f"task folder {str(path)!r} holds no metadata.jsonl, no {', '.join(READERS)} file and no two folders of "
             f"pictures; give a {KNOWN}"
         )
-    return Source(str(path), _classes(path, classes), Folder(path))
+    files = sorted(p for name in classes for p in (path / name).iterdir() if p.suffix.lower() in PICTURES)
+    return Source(str(path), _classes(files, classes), Folder(path), partial(_listed, files))
 
 
 def _shards(path: Path, split: str) -> list[Path]:
@@ -124,9 +143,13 @@ def _pictured(named: Named) -> Named:
     return name, number, {**rest, "image": row["file_name"]}
 
 
-def _classes(path: Path, classes: Sequence[str]) -> Iterator[Named]:
+def _listed(files: Sequence[Path]) -> str:
+    """Names and sizes: to hash the pictures themselves would be to read all of them before the first is shown."""
+    return digest([(file.parent.name, file.name, file.stat().st_size) for file in files])
+
+
+def _classes(files: Sequence[Path], classes: Sequence[str]) -> Iterator[Named]:
     """Pictures in folders that are named after what they show: one question for all."""
-    files = sorted(p for name in classes for p in (path / name).iterdir() if p.suffix.lower() in PICTURES)
     for number, file in enumerate(files, 1):
         place = f"{file.parent.name}/{file.name}"
         row = {
@@ -153,7 +176,7 @@ def _hub(spec: str, split: str) -> Source:
         found: Any = library.load_dataset(f"{owner}/{name}", config or None, split=wanted or None)
     except Exception as error:  # the library and the hub raise of every kind: network, permission, missing names
         raise TaskError(f"{spec} cannot be loaded ({line(error)}); check its name and your access") from error
-    return Source(spec, _dataset(_split_of(found, split, spec), name), Folder(Path(os.devnull)))
+    return _dataset(spec, _split_of(found, split, spec), name, Folder(Path(os.devnull)))
 
 
 def _datasets(spec: str) -> Any:
@@ -174,7 +197,12 @@ def _split_of(found: Any, split: str, name: str) -> Any:
     return splits[chosen]
 
 
-def _dataset(data: Any, stem: str) -> Iterator[Named]:
+def _dataset(name: str, data: Any, stem: str, home: Home) -> Source:
+    """The library's fingerprint of a dataset is a hash of its content and of all that was done to it."""
+    return Source(name, _rows(data, stem), home, lambda: str(data._fingerprint))
+
+
+def _rows(data: Any, stem: str) -> Iterator[Named]:
     """Rows of a dataset, pictures as they are stored and not decoded, class labels by their names."""
     labels = {name: f.names for name, f in data.features.items() if type(f).__name__ == "ClassLabel"}
     raw = data.with_format("arrow")

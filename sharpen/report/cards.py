@@ -18,7 +18,7 @@ from ..errors import StoreError
 from ..evaluate import Evaluation
 from ..ledger.files import put
 from ..ledger.history import alike, seen_run
-from ..ledger.left_out import by_reason, left_out
+from ..ledger.left_out import by_reason, contaminated, left_out
 from ..progress import say
 from ..rounds import HEAD, cells, flat, measures
 from ..statistics import span
@@ -54,6 +54,8 @@ class Facts:
     """Distinct commands of the runs made alike, in order."""
     made: str
     left_out: Mapping[str, int]
+    contaminated: int
+    """Tasks learnt from that are measured on, too."""
     trained: Mapping[int, Row]
     """Records of the trainings, by round."""
 
@@ -69,7 +71,8 @@ class Facts:
         read = {n: said for n, f in folders.items() if n <= last and (said := recorded(f))}
         commands = dict.fromkeys(str(command) for command, _ in found if command)
         made = str(found[-1][1]) if found else UNKNOWN
-        return cls(store.folder, store.manifest(), rounds, list(commands), made, by_reason(left_out(store)), read)
+        gone, repeated = by_reason(left_out(store)), len(contaminated(store))
+        return cls(store.folder, store.manifest(), rounds, list(commands), made, gone, repeated, read)
 
     def setting(self, name: str) -> str:
         """Return a setting of the run as text."""
@@ -187,8 +190,10 @@ def evaluated(facts: Facts, rows: Sequence[Row]) -> Iterator[Md]:
     if kinds:
         yield Md("Greedy and sampled accuracy by kind of question:")
         yield table(("kind", *found), [(kind, *(of_kind(e, kind) for e in found.values())) for kind in kinds])
-    if overlap := len(facts.manifest.get("contaminated") or ()):
-        yield Md(f"**{overlap} tasks learnt from are measured on, too:** this is no accuracy on unseen tasks.")
+    if facts.contaminated:
+        yield Md(
+            f"**{facts.contaminated} tasks learnt from are measured on, too:** this is no accuracy on unseen tasks."
+        )
 
 
 def name_of(row: Row) -> str:

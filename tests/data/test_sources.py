@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fsspec
 import numpy as np
@@ -20,6 +22,7 @@ from PIL import Image as pil
 
 from sharpen.data import pictures, tables
 from sharpen.data.load import load, load_tasks
+from sharpen.data.remote import fetch
 from sharpen.errors import TaskError
 from sharpen.types import Image
 
@@ -199,14 +202,25 @@ def test_a_dataset_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 class Quiet(SimpleHTTPRequestHandler):
+    sent: ClassVar[list[int]] = []
+    """Bytes of each file that the server was rid of, those in the socket's buffers included."""
+
     def log_message(self, format: str, *args: Any) -> None:
         pass
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        self.sent.append(0)
+        with suppress(ConnectionError):
+            while data := source.read(1 << 16):
+                outputfile.write(data)
+                self.sent[-1] += len(data)
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     folder = tmp_path / "site"
     folder.mkdir()
+    Quiet.sent.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
     thread.start()
@@ -233,6 +247,21 @@ def test_a_file_behind_a_url_is_fetched_once_with_its_pictures(site: tuple[str, 
     assert [t.question for t in load_tasks(f"{url}/t.jsonl")] == ["changed?"]  # out of reach: the last copy
 
 
+def test_a_file_that_is_held_is_not_downloaded_again(site: tuple[str, Path]) -> None:
+    url, folder = site
+    size = 48_000_000
+    with (folder / "big.bin").open("wb") as file:
+        file.truncate(size)
+    held = fetch(f"{url}/big.bin")
+    assert Quiet.sent == [size]
+    assert fetch(f"{url}/big.bin") == held
+    deadline = time.monotonic() + 60
+    while len(Quiet.sent) < 2 and time.monotonic() < deadline:  # the server's thread is not ours
+        time.sleep(0.01)
+    assert len(Quiet.sent) == 2
+    assert Quiet.sent[1] < size / 2  # what fits in the buffers of both ends, a few megabytes
+
+
 @pytest.mark.parametrize("path", ["../a.png", "/a.png", "pics/../../a.png", "pics\\a.png", "file:///a.png"])
 def test_a_remote_file_may_not_point_elsewhere(site: tuple[str, Path], path: str) -> None:
     url, folder = site
@@ -244,8 +273,9 @@ def test_a_remote_file_may_not_point_elsewhere(site: tuple[str, Path], path: str
 def test_a_url_that_cannot_be_reached(site: tuple[str, Path]) -> None:
     with pytest.raises(TaskError, match=r"none\.jsonl cannot be fetched \(OSError: HTTP Error 404"):
         load(f"{site[0]}/none.jsonl")
-    with pytest.raises(TaskError, match=r"needs a package that is not installed; run: pip install s3fs"):
-        load("s3://bucket/t.jsonl")
+    for scheme, extra in (("s3", "s3"), ("gs", "gs"), ("gcs", "gs")):
+        with pytest.raises(TaskError, match=rf"needs a package .*fs.*; run: pip install 'sharpen\[{extra}\]'"):
+            load(f"{scheme}://bucket/t.jsonl")
     with pytest.raises(TaskError, match="give the path itself"):
         load("file:///etc/t.jsonl")
 

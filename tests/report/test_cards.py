@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from support import make_task
 
 from sharpen import cli
+from sharpen.data.contamination import Overlap
 from sharpen.improve import improve
 from sharpen.ledger.check import faults
 from sharpen.methods.rest_em import RestEm
@@ -34,7 +35,6 @@ MANIFEST = {
     "settings": {"model": "owner/base", "tasks": "hub:owner/data@train", "test": "chartqa", "seed": 0, "lr": None},
     "model_settings": {"revision": "0123abc", "image_processor": "Pil"},
     "packages": {"torch": "2.13.0"},
-    "contaminated": [{"train": "t0"}],
 }
 
 
@@ -52,7 +52,8 @@ def learn(start: Any, examples: Any, settings: Any, folder: Path, *rest: Any) ->
 def run(folder: Path, rounds: int = 2, measured: bool = True, **more: Any) -> Path:
     model = Scripted(lambda asked: f"<answer>{7 + asked.attempt % 2}</answer>")
     test = [replace(make_task("u"), meta={"kind": HOSTILE[1]})] if measured else []
-    options = {"manifest": MANIFEST, "left_out": [(text, f"row {text}") for text in HOSTILE], **more}
+    gone, both = [(text, f"row {text}") for text in HOSTILE], [Overlap("t", "u", "the same picture", 1.0)]
+    options = {"manifest": MANIFEST, "left_out": gone, "contaminated": both, **more}
     improve(
         RestEm(samples=2),
         model,
