@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
+from PIL import Image
 from support import query
 
 import sharpen.improve  # noqa: F401  # in sys.modules: the name in the package is the function
@@ -16,7 +20,7 @@ from sharpen import cli, setup
 from sharpen.data import tables
 from sharpen.errors import TaskError
 from sharpen.incoming import identity_of
-from sharpen.ledger.left_out import contaminated, left_out
+from sharpen.ledger.left_out import contaminated, left_out, recorded
 from sharpen.models.scripted import Asked, Scripted
 from sharpen.report.cards import CARD
 from sharpen.store import Store
@@ -174,3 +178,19 @@ def test_the_same_file_has_the_same_identity_and_one_that_changed_at_its_end_ano
     assert identity() == before
     tasks_file(tmp_path, lambda i: {"question": "and the last one?"} if i == ROWS - 1 else {})
     assert identity() != before
+
+
+def test_pictures_of_a_parquet_file_are_copied_as_the_run_comes_to_them(tmp_path: Path) -> None:
+    def picture(i: int) -> bytes:
+        buffer = BytesIO()
+        Image.new("RGB", (2, 2), (i % 256, i // 256, 7)).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    rows = [{"problem": f"<image>{i}?", "answer": "7", "images": [{"bytes": picture(i)}]} for i in range(ROWS)]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet", row_group_size=300)
+    data = setup.train_and_test(str(tmp_path / "t.parquet"), str(tasks_file(tmp_path).with_name("unseen.jsonl")), 1)
+    with Store(tmp_path / "run") as store:
+        held = recorded(store, data.tasks, data.test, data.left_out, data.contaminated)
+        assert held[0].images[0].source == tmp_path / "run" / "images" / held[0].images[0].sha256
+        assert len(list((tmp_path / "run" / "images").iterdir())) == 512
+        assert [task.images[0].read() for task in held] == [picture(i) for i in range(ROWS)]
