@@ -280,6 +280,19 @@ def test_a_url_that_cannot_be_reached(site: tuple[str, Path]) -> None:
         load("file:///etc/t.jsonl")
 
 
+class Keyless(fsspec.AbstractFileSystem):
+    """A driver with an error of its own, as s3fs gives botocore's."""
+
+    def info(self, path: str, **kwargs: Any) -> Any:
+        raise RuntimeError("Unable to locate credentials")
+
+
+def test_whatever_a_driver_raises_is_one_line() -> None:
+    fsspec.register_implementation("keyless", Keyless, clobber=True)
+    with pytest.raises(TaskError, match=r"cannot be fetched \(RuntimeError: Unable to locate credentials\); check the"):
+        load("keyless://box/t.jsonl")
+
+
 def test_what_fsspec_reaches() -> None:
     files = fsspec.filesystem("memory")
     files.pipe("/box/t.jsonl", json.dumps({"question": "?", "image": "a.png"}).encode())
