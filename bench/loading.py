@@ -22,6 +22,9 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+FEW = 100
+"""Rows of the run beside it, which takes what any run takes before its first attempt: imports, model, canary."""
+
 
 def picture(seed: int) -> bytes:
     """A PNG of about 8 KB that is unlike any other."""
@@ -122,17 +125,15 @@ def main() -> None:
         print(json.dumps(load(chosen.load)))
         return
     with TemporaryDirectory() as folder:
-        few = Path(folder) / "few.parquet"
-        write(few, 100, False)
-        print(json.dumps({"file": few.name, "rows": 100, "begin": begin(few, chosen.attempts)}, indent=1), flush=True)
         for name in ("text", "pictures"):
-            path = Path(folder) / f"{name}.parquet"
+            few, path = Path(folder) / f"few-{name}.parquet", Path(folder) / f"{name}.parquet"
+            write(few, FEW, name == "pictures")
             write(path, chosen.rows, name == "pictures")
-            begun = begin(path, chosen.attempts)
+            begun = {rows: begin(of, chosen.attempts) for rows, of in ((FEW, few), (chosen.rows, path))}
             ran = [sys.executable, "-m", "bench.loading", "--load", str(path)]
             loaded = json.loads(subprocess.check_output(ran))
-            about = {"file": path.name, "rows": chosen.rows, "file_mb": path.stat().st_size / 1e6}
-            print(json.dumps({**about, "begin": begun, "load": loaded}, indent=1), flush=True)
+            about = {"file": path.name, "file_mb": path.stat().st_size / 1e6}
+            print(json.dumps({**about, "begin, by rows": begun, "load": loaded}, indent=1), flush=True)
 
 
 if __name__ == "__main__":

@@ -52,15 +52,13 @@ class Run:
 
     def portions(self, tasks: Sequence[Task], size: int = PORTION) -> Iterator[tuple[Run, Sequence[Task]]]:
         """Split tasks so that memory does not grow with their number; no address, and so no draw, depends on `size`."""
-        done = 0
-        for some in portions(tasks, size):
-            total = total_of(tasks)
-            if total is None or total > size:
+        for number, some in enumerate(portions(tasks, size)):
+            if (total := total_of(tasks)) is None or total > size:
+                done = number * size
                 say(f"  tasks {done + 1} to {done + len(some)}" + (f" of {total}" if total else ""))
             run = Run(self.models, self.store, seed=self.seed, round=self.round, scope=self.scope, grader=self.grader)
             run.first = tasks[:PORTION]
             yield run, some
-            done += len(some)
 
     def sample(
         self,
