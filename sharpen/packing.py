@@ -54,10 +54,14 @@ def pack_reading(reading: Reading) -> bytes:
     """Pack a reading; floats are kept as the float32 they were measured in."""
     r = reading
     width = len(r.top[0]) if r.top else 0
-    head = json.dumps({"tokens": len(r.logprobs), "top": width, "layers": list(r.attention)}).encode()
+    fields: dict[str, object] = {"tokens": len(r.logprobs), "top": width, "layers": list(r.attention)}
+    rows = [row for tokens in r.maps.values() for row in tokens.values()]
+    if rows:
+        fields |= {"maps": list(next(iter(r.maps.values()))), "image": len(rows[0])}
     shares = [v for spans in r.attention.values() for triple in spans for v in triple]
     ids = [i for row in r.top for i in row]
-    floats = array("f", [*r.logprobs, *r.entropy, *shares])
+    floats = array("f", [*r.logprobs, *r.entropy, *shares, *(v for row in rows for v in row)])
+    head = json.dumps(fields).encode()
     return zlib.compress(head + b"\n" + array("i", [*r.rank, *ids]).tobytes() + floats.tobytes(), 1)
 
 
@@ -74,9 +78,14 @@ def unpack_reading(blob: bytes) -> Reading:
     for layer in fields["layers"]:
         shares, numbers = _take("f", 3 * n, numbers)
         attention[layer] = tuple((shares[3 * i], shares[3 * i + 1], shares[3 * i + 2]) for i in range(n))
+    maps: dict[int, dict[int, tuple[float, ...]]] = {layer: {} for layer in fields["layers"] if "maps" in fields}
+    for layer in maps:
+        for token in fields["maps"]:
+            found, numbers = _take("f", fields["image"], numbers)
+            maps[layer][token] = tuple(found)
     _used_up(numbers)
     top = tuple(tuple(int(i) for i in ids[i * width : (i + 1) * width]) for i in range(n))
-    return Reading(tuple(logprobs), tuple(entropy), tuple(int(i) for i in rank), top, attention)
+    return Reading(tuple(logprobs), tuple(entropy), tuple(int(i) for i in rank), top, attention, maps)
 
 
 def _take(code: str, count: int, data: bytes) -> tuple[array[Any], bytes]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -81,10 +83,21 @@ class Progress:
 
 def peak_memory() -> tuple[int, int | None]:
     """Return the most bytes that this process has used so far, and those of its GPU; None without one."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     torch = sys.modules.get("torch")  # not imported for this
     gpu = int(torch.cuda.max_memory_allocated()) if torch is not None and torch.cuda.is_available() else None
-    return peak * (1 if sys.platform == "darwin" else 1024), gpu
+    return _own_peak(), gpu
+
+
+def _own_peak() -> int:
+    """Return the peak of the resident set in bytes.
+
+    On Linux `getrusage` begins with the peak of the process that started this one, so the kernel's own line is read.
+    """
+    status = Path("/proc/self/status")
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE) if status.exists() else None
+    if found:
+        return int(found[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def say(line: str) -> None:

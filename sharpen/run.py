@@ -17,7 +17,7 @@ from .progress import Progress, say
 from .scorers import Scorer
 from .store import Place, Store
 from .timing import Clock
-from .types import Group, Part, Prefix, Reading, Rollout, Task, View, digest
+from .types import Group, Part, Prefix, Reading, Rollout, Task, View
 
 TRANSIENT = ("timeout", "crash")  # reasons of a verdict that is tried again, since it may have been the machine
 
@@ -119,16 +119,16 @@ class Run:
         model: str = "policy",
         top: int = 5,
         layers: Sequence[int] = (),
+        maps: Sequence[Sequence[int]] | None = None,
     ) -> list[Reading]:
-        """Measure each response token by one teacher-forced pass; by default with what the attempt was shown."""
+        """Measure each token by one teacher-forced pass, by default with what was shown; `maps`: of each, as in `Read`."""
         reader = self.models[model]
-        reads = [Read(reader.prompt(view(r.task) if view else r.seen), r.ids, tuple(layers), top) for r in rollouts]
-        # The spans are in the key, too: shares depend on where they end.
-        keys = [
-            digest(reader.identity, (p.ids, p.spans.hex(), [i.sha256 for i in p.task.images]), q.ids, q.layers, q.top)
-            for q in reads
-            for p in (q.prompt,)
+        prompts = [reader.prompt(view(r.task) if view else r.seen) for r in rollouts]
+        reads = [
+            Read(prompt, r.ids, tuple(layers), top, tuple(tokens))
+            for prompt, r, tokens in zip(prompts, rollouts, maps or [()] * len(rollouts), strict=True)
         ]
+        keys = [read.key(reader.identity) for read in reads]
         found = self.store.readings(keys)
         missing = {key: read for key, read in zip(keys, reads, strict=True) if key not in found}
         order = list(missing)

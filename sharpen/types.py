@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 Author = Literal["model", "tool", "teacher", "forced"]
 Finish = Literal["stop", "length"]
@@ -44,9 +44,8 @@ class Image:
 class Task:
     """One question as it is asked; `answer` None means unlabelled.
 
-    `places` says where each image stands, as an offset into `question`; empty means all images
-    come first. A hint, a reordering or a missing image is never written into the task of a
-    rollout: it is a `View`.
+    `places` says where each image stands, as an offset into `question`; empty means all images come first. A hint,
+    a reordering or a missing image is never written into the task of a rollout: it is a `View`.
     """
 
     id: str
@@ -181,10 +180,10 @@ class Group:
 class Reading:
     """What one teacher-forced pass measures, one entry per response token.
 
-    `logprobs` in nats and `entropy` in nats of the model's prediction at the token's position;
-    `rank` of the token among all predictions, 0 the likeliest; `top` the ids of the likeliest
-    tokens, likeliest first. `attention[layer]` holds per token the head-averaged attention from
-    that token's own position on (system, image, question); the rest is on the response itself.
+    `logprobs` in nats and `entropy` in nats of the model's prediction at the token's position; `rank` of the token
+    among all predictions, 0 the likeliest; `top` the ids of the likeliest tokens, likeliest first. `attention[layer]`
+    holds per token the head-averaged attention from that token's own position on (system, image, question); the rest
+    is on the response itself. `maps[layer][token]` has, of tokens asked for, that on each image token (`models.maps`).
     """
 
     logprobs: tuple[float, ...]
@@ -192,6 +191,7 @@ class Reading:
     rank: tuple[int, ...]
     top: tuple[tuple[int, ...], ...]
     attention: Mapping[int, tuple[tuple[float, float, float], ...]]
+    maps: Mapping[int, Mapping[int, tuple[float, ...]]] = field(default_factory=dict[int, Mapping[int, Any]])
 
 
 def digest(*values: object) -> str:

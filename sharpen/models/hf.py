@@ -269,8 +269,10 @@ class HF:
             sizes = [Size(1, line.length) for line in lines]
             cuts, _ = split(sizes, most=LINES, budget=READ_TOKENS, width=self.width)
             for cut in reversed(cuts):  # the longest first, so that memory runs out early or never
-                readings = measure(self, [lines[n] for n in cut], some[0].layers, some[0].top)
-                yield from zip((alike[i] for n in cut for i in held[n]), readings, strict=True)
+                order = [i for n in cut for i in held[n]]
+                maps = [some[i].maps for i in order]
+                readings = measure(self, [lines[n] for n in cut], some[0].layers, some[0].top, maps)
+                yield from zip((alike[i] for i in order), readings, strict=True)
 
     def inputs(self, rows: Sequence[Row], *, left: bool = False) -> dict[str, torch.Tensor]:
         """Return padded ids, mask and positions of (rows, length), with the images of the rows in order."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol, TypedDict
 
 from ..errors import require
-from ..types import Finish, Part, Reading, Task
+from ..types import Finish, Part, Reading, Task, digest
 
 SYSTEM, IMAGE, QUESTION = 0, 1, 2
 """Codes of prompt spans: before the user's content, image placeholders, and the rest (VISTA §VAS)."""
@@ -101,12 +101,34 @@ class Written:
 
 @dataclass(frozen=True)
 class Read:
-    """Measure the response `ids` after the prompt, with attention shares of these layers."""
+    """Measure the response `ids` after the prompt, with attention shares of these layers.
+
+    `maps` are response tokens, counted from 0, whose attention in these layers is told image token by image token.
+    """
 
     prompt: Prompt
     ids: tuple[int, ...]
     layers: tuple[int, ...] = ()
     top: int = 5
+    maps: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        inside = all(0 <= token < len(self.ids) for token in self.maps)
+        if self.maps and not (inside and self.layers):
+            raise ValueError(
+                f"maps of tokens {list(self.maps)} in layers {list(self.layers)} of a response of {len(self.ids)}; "
+                "give tokens within it and at least one layer"
+            )
+
+    def key(self, reader: str) -> str:
+        """Return what this reading by a model of that identity is stored under.
+
+        The spans are in it, since shares depend on where they end; maps only where they were asked for, so that
+        readings of before keep their key.
+        """
+        p = self.prompt
+        shown = (p.ids, p.spans.hex(), [i.sha256 for i in p.task.images])
+        return digest(reader, shown, self.ids, self.layers, self.top, *([self.maps] if self.maps else []))
 
 
 class Model(Protocol):

@@ -20,11 +20,14 @@ LOGITS = 2**25
 
 
 @torch.inference_mode()
-def measure(model: HF, lines: Sequence[Line], layers: Sequence[int], top: int) -> Iterator[Reading]:
-    """Yield one reading per response, in the order of the lines."""
+def measure(
+    model: HF, lines: Sequence[Line], layers: Sequence[int], top: int, maps: Sequence[Sequence[int]]
+) -> Iterator[Reading]:
+    """Yield one reading per response, in the order of the lines; `maps` are the tokens of each that are mapped."""
     inputs = model.packed(lines)
     first = min(len(line.prompt.ids) for line in lines)
-    capture = Capture(frozenset(layers), _spans(lines, inputs["input_ids"]), first)
+    mapped = [(row, [at + i for i in some]) for (row, _, at), some in zip(places(lines), maps, strict=True)]
+    capture = Capture(frozenset(layers), _spans(lines, inputs["input_ids"]), first, mapped)
     with capturing(model.decoder.config, capture) if layers else nullcontext():
         hidden = model.net.model(**inputs, use_cache=False).last_hidden_state
     responses = [response for line in lines for response in line.responses]
@@ -37,12 +40,16 @@ def measure(model: HF, lines: Sequence[Line], layers: Sequence[int], top: int) -
     # The prediction of a token stands before it; its own attention stands at its position.
     shares = {layer: capture.found[layer][rows, own - first].tolist() for layer in layers}
     end = 0
-    for response in responses:
+    for number, (response, tokens) in enumerate(zip(responses, maps, strict=True)):
         begin, end = end, end + len(response)
         some = slice(begin, end)
         attention = {layer: tuple((s[0], s[1], s[2]) for s in column[some]) for layer, column in shares.items()}
         top_ids = tuple(tuple(ids_at) for ids_at in best[some])
-        yield Reading(tuple(logprobs[some]), tuple(entropy[some]), tuple(rank[some]), top_ids, attention)
+        over = {
+            layer: dict(zip(tokens, map(tuple, capture.maps[layer][number].tolist()), strict=True))
+            for layer in (layers if tokens else ())
+        }
+        yield Reading(tuple(logprobs[some]), tuple(entropy[some]), tuple(rank[some]), top_ids, attention, over)
 
 
 def _predictions(

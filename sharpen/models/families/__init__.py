@@ -17,6 +17,7 @@ from ...errors import ModelError
 from ...types import Image
 
 if TYPE_CHECKING:
+    from ..maps import Grid
     from ..model import Prompt
 
 FALLBACKS = ("generic", "text")
@@ -56,6 +57,10 @@ class Family(Protocol):
 
     def markup(self, images: Sequence[Image]) -> list[str]:
         """Return what stands in the prompt for each image of a task: placeholders, once a feature, and their frame."""
+        ...
+
+    def grids(self, images: Sequence[Image]) -> list[list[Grid]]:
+        """Return for each image of a task what its placeholders show of it, in their order."""
         ...
 
     def inputs(self, images: Sequence[Image]) -> dict[str, Any]:

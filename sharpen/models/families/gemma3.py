@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...types import Image
+from ..maps import Grid, square
 from . import Parts, Pictures
 
 WHOLE = {"do_pan_and_scan": False}
@@ -28,6 +29,10 @@ class Gemma3(Pictures):
     def markup(self, images: Sequence[Image]) -> list[str]:
         """A frame of blank lines, begin and end of image."""
         return [f"\n\n{self.placeholder}{self._token * self._each}{self._end}\n\n"] * len(images)
+
+    def grids(self, images: Sequence[Image]) -> list[list[Grid]]:
+        """The picture made square, in equal parts."""
+        return [[square(self._each)] for _ in images]
 
     def processed(self, pictures: list[Any]) -> dict[str, Any]:
         """Return `pixel_values` of shape (images, 3, height, width)."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...errors import ModelError
 from ...types import Image
+from ..maps import Grid, nowhere
 from . import Parts, Pictures
 
 TEXT = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"}
@@ -37,6 +38,10 @@ class Generic(Pictures):
     def markup(self, images: Sequence[Image]) -> list[str]:
         """What the processor makes of each placeholder."""
         return [self._expanded([self.picture(image)])[0] for image in images]
+
+    def grids(self, images: Sequence[Image]) -> list[list[Grid]]:
+        """How many placeholders each image has, and no more: what each of them shows is not known."""
+        return [[nowhere(markup.count(self._token))] for markup in self.markup(images)]
 
     def processed(self, pictures: list[Any]) -> dict[str, Any]:
         """Return all tensors that are not of the text, and beside them how many placeholders came with them."""

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 from ...types import Image
+from ..maps import Grid, square, tiled
 from . import Parts, Pictures
 
 
@@ -24,6 +25,11 @@ class Idefics3(Pictures):
     def markup(self, images: Sequence[Image]) -> list[str]:
         """Each tile's placeholders behind its row and column, the whole image's behind "global"."""
         return [self._framed(*self._grid(*self.size(image))) for image in images]
+
+    def grids(self, images: Sequence[Image]) -> list[list[Grid]]:
+        """The tiles, and the whole behind them."""
+        sizes = [self._grid(*self.size(image)) for image in images]
+        return [[*(tiled(*size, self._each) if all(size) else []), square(self._each)] for size in sizes]
 
     def processed(self, pictures: list[Any]) -> dict[str, Any]:
         """Return tiles of all images in one row: the model takes them in order and skips rows of padding."""

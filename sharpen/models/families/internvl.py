@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...types import Image
+from ..maps import Grid, square, tiled
 from . import Parts, Pictures
 
 TILED = {"crop_to_patches": True}
@@ -26,8 +27,21 @@ class InternVL(Pictures):
 
     def markup(self, images: Sequence[Image]) -> list[str]:
         """The placeholders of all tiles in one frame."""
-        tiles = [self._images.get_number_of_image_patches(*self.size(image), TILED) for image in images]
-        return [f"{self._start}{self._token * (self._each * count)}{self._end}" for count in tiles]
+        counts = [sum(map(len, grids)) for grids in self.grids(images)]
+        return [f"{self._start}{self._token * count}{self._end}" for count in counts]
+
+    def grids(self, images: Sequence[Image]) -> list[list[Grid]]:
+        """The tiles, and the thumbnail behind them where they are several."""
+        from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
+
+        side, fewest, most = self._images.size, self._images.min_patches, self._images.max_patches
+        found: list[list[Grid]] = []
+        for image in images:
+            tile = (side["height"], side["width"])
+            columns, rows = get_optimal_tiled_canvas(self.size(image), tile, fewest, most)
+            whole = [square(self._each)] if rows * columns > 1 else []
+            found.append([*tiled(rows, columns, self._each), *whole])
+        return found
 
     def processed(self, pictures: list[Any]) -> dict[str, Any]:
         """Return the tiles of all images in one row."""

@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Any
 
 from ...types import Image
+from ..maps import Grid, in_square, nowhere, square
 from . import Parts, Pictures
 
 
@@ -28,6 +29,14 @@ class LlavaOnevision(Pictures):
         if len(images) == 1:
             return [self._token * self._tiled(*self.size(images[0]))]
         return [self._token * (self._patches**2 + 1)] * len(images)
+
+    def grids(self, images: Sequence[Image]) -> list[list[Grid]]:
+        """The whole and the rows of all tiles, to within half a feature; of several images, each in a square."""
+        if len(images) == 1:
+            rows, columns = self._unpadded(*self.size(images[0]))
+            lines = [[Grid(1, columns, box), nowhere(1)] for box in Grid(rows, 1).boxes()]
+            return [[square(self._patches**2), *(grid for line in lines for grid in line)]]
+        return [[square(self._patches**2, in_square(*self.size(image))), nowhere(1)] for image in images]
 
     def processed(self, pictures: list[Any]) -> dict[str, Any]:
         """Return tiles (images, most tiles, 3, height, width), sizes, and how many images the task has."""
@@ -63,6 +72,11 @@ class LlavaOnevision(Pictures):
 
     def _tiled(self, height: int, width: int) -> int:
         """Count a lone image's features: the whole, and its tiles without padding, each row with an end of line."""
+        rows, columns = self._unpadded(height, width)
+        return self._patches**2 + rows * columns + rows
+
+    def _unpadded(self, height: int, width: int) -> tuple[int, int]:
+        """Return rows and columns of the features of all tiles, those of padding left out."""
         rows, columns = (n * self._patches for n in self._grid(height, width))
         if width / height > columns / rows:
             rows -= (rows - int(round(height * (columns / width), 7))) // 2 * 2
@@ -71,7 +85,7 @@ class LlavaOnevision(Pictures):
         shrink = sqrt(rows * columns / (self._most * self._patches**2))
         if shrink > 1.1:
             rows, columns = int(rows // shrink), int(columns // shrink)
-        return self._patches**2 + rows * columns + rows
+        return rows, columns
 
 
 make = LlavaOnevision

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...types import Image
+from ..maps import Grid
 from . import Parts, Pictures
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class Qwen2VL(Pictures):
     def markup(self, images: Sequence[Image]) -> list[str]:
         """As many placeholders as merged patches."""
         return [self._token * (rows * columns) for rows, columns in map(self._grid, images)]
+
+    def grids(self, images: Sequence[Image]) -> list[list[Grid]]:
+        """The merged patches."""
+        return [[Grid(*self._grid(image))] for image in images]
 
     def processed(self, pictures: list[Any]) -> dict[str, Any]:
         """Return all patches in one row, and the grid of each image."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import ModelError
 from ...types import Image
+from ..maps import Grid
 from . import Parts, Pictures
 
 
@@ -25,6 +26,10 @@ class Text(Pictures):
                 f"{self._name} is a text-only model and a task has {len(images)} images; give a vision-language model, "
                 "or tasks without images"
             )
+        return []
+
+    def grids(self, images: Sequence[Image]) -> list[list[Grid]]:
+        """None."""
         return []
 
     def features(self, inputs: dict[str, Any]) -> int:
