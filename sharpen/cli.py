@@ -155,6 +155,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     from . import folder_commands as folder
     from .compare_command import compare_command
+    from .look_command import look_command
     from .merge_command import merge_command
     from .probe_command import probe_command
 
@@ -165,6 +166,7 @@ def run(arguments: Sequence[str]) -> int:
         "compare": compare_command,
         "probe": probe_command,
         "show": folder.show_command,
+        "look": look_command,
         "check": folder.check_command,
         "regrade": folder.regrade_command,
         "audit": folder.audit_command,
@@ -196,6 +198,7 @@ USAGE = """sharpen COMMAND …: make a vision-language model reason better from 
   compare METHOD …      methods and settings from the same base, on the same tasks, over seeds
   probe NAME            what a model does beside being right: does it look, and where does it
   show DIR              what a run folder holds; with --task ID one task with all its attempts
+  look DIR --task ID    a page of what the attempts at one task looked at, token by token, over its picture
   check DIR             is a run folder whole: references, images, seals, keys, counts
   check TASKS           before a run: rows, prompts as they are shown, what it will take: --model M
   regrade DIR           new verdicts on all recorded attempts by other grader settings

@@ -9,6 +9,7 @@ from functools import partial
 from math import isfinite
 
 from ..types import Image, Task
+from .heat import Look, looks
 from .markup import Html, join, picture, tag
 
 UNKNOWN = "–"
@@ -22,7 +23,8 @@ class Trace:
 
     `given` leading tokens stood before the call that wrote the rest. `replaced` is what was put in the
     place of the token at `critical`; where it is that token itself, the attempt is one after the change.
-    `attention` is the image's share per token, a NaN where unknown. ValueError where these do not fit.
+    `attention` is the image's share per token, a NaN where unknown, `looks` are maps of some of them over the pictures.
+    ValueError where these do not fit.
     """
 
     title: str
@@ -35,11 +37,12 @@ class Trace:
     attention: tuple[float, ...] | None = None
     score: float | None = None
     note: str = ""
+    looks: tuple[Look, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.tokens)
         shares = count if self.attention is None else len(self.attention)
-        inside = self.critical is None or 0 <= self.critical < count
+        inside = all(0 <= at < count for at in (self.critical, *(look.token for look in self.looks)) if at is not None)
         if not (0 <= self.given <= count == shares and inside and self.verdict in VERDICTS):
             raise ValueError(
                 f"trace {self.title!r} of task {self.task.id!r}: {count} tokens, {shares} attention shares, "
@@ -105,6 +108,7 @@ def attempt(trace: Trace, most: float) -> Html:
         tag("div", *(images or [tag("span", "no image", class_="missing")]), class_="images"),
         tag("dl", *listed),
         response(trace, most),
+        *looks(trace.looks, trace.tokens, task.images),
     )
 
 

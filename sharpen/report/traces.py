@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..models.maps import by_grid
 from ..run import Run
 from ..scorers.attention import ImageShare, image_share
 from ..scorers.correct import correct
 from ..store import Store
 from ..types import Group, Rollout, Task
 from ..verbs import ZScore, each, merge, zscore
+from .heat import Look
 from .html import Trace
 
 if TYPE_CHECKING:
     from ..models.hf import HF
 
 EACH = 2  # traces of each sort: kept, rescued, dropped
+LOOKS = 2  # maps of an attempt beside its critical token's: those of the tokens with the largest image share
 
 
 def tell(model: HF, tasks: Sequence[Task], folder: Path) -> list[Trace]:
@@ -81,4 +84,18 @@ def trace(run: Run, model: HF, title: str, rollout: Rollout, parent: Rollout | N
         attention=shares,
         score=rollout.scores.get(ZScore(ImageShare(layer)).name),
         note=note,
+        looks=looks(run, model, rollout, layer, looked(shares, critical)) if rollout.seen.images else (),
     )
+
+
+def looks(run: Run, model: HF, rollout: Rollout, layer: int, tokens: Sequence[int]) -> tuple[Look, ...]:
+    """Measure where these tokens of an attempt look."""
+    maps = run.read([rollout], layers=(layer,), maps=[tokens])[0].maps
+    grids = model.family.grids(rollout.seen.images)
+    return tuple(Look(token, by_grid(maps[layer][token], grids)) for token in tokens)
+
+
+def looked(shares: Sequence[float], critical: int | None) -> list[int]:
+    """Choose the tokens to map: the critical one, and those that look at the image most, the first of equal ones."""
+    order = sorted((at for at, share in enumerate(shares) if share == share), key=lambda at: (-shares[at], at))
+    return list(dict.fromkeys([*([] if critical is None else [critical]), *order[:LOOKS]]))
