@@ -27,7 +27,7 @@ from sharpen.methods.vista import Vista
 from sharpen.models import load
 from sharpen.models.hf import HF
 from sharpen.models.model import Sampling, Write
-from sharpen.progress import peak_memory
+from sharpen.progress import peak_memory, say
 from sharpen.report.markup import Html, tag
 from sharpen.types import Image, Task
 from sharpen.worlds import world
@@ -111,6 +111,12 @@ def measured(size: Size) -> dict[str, float]:
     return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
+def told(axis: str, row: dict[str, float]) -> str:
+    """Return one size's line."""
+    mib, examples = row["peak_bytes"] / 2**20, row["examples"]
+    return f"  {axis} {row[axis]:9,.0f}  {row['seconds']:6.2f} s  {mib:7,.0f} MiB  {examples:,.0f} examples"
+
+
 def picture(found: dict[str, list[dict[str, float]]]) -> Html:
     """Draw seconds and peak memory against each axis, both relative to the smallest size, on a log scale."""
     panels = [panel(what, word, found, i) for i, (what, word) in enumerate(WORDS.items())]
@@ -159,18 +165,18 @@ def main() -> None:
         return
     found: dict[str, list[dict[str, float]]] = {}
     for axis in asked.axes:
-        rows = found[axis] = [measured(size) for size in SWEEPS[axis][asked.full]]
+        rows: list[dict[str, float]] = []
+        for size in SWEEPS[axis][asked.full]:
+            rows.append(measured(size))
+            say(told(axis, rows[-1]))
+        found[axis] = rows
         slopes = {what: slope(axis, rows, what) for what in WORDS}
         if asked.json:
             none = {"ours": slopes["seconds"], "theirs": None, "ratio": None, "bound": 1.0}
             print(json.dumps({"name": f"growth with {axis}", "unit": "exponent", **none, "rows": rows, **slopes}))
             continue
         print(f"growth with {axis}: seconds ~ n^{slopes['seconds']:.2f}, peak memory ~ n^{slopes['peak_bytes']:.2f}")
-        for row in rows:
-            mib, examples = row["peak_bytes"] / 2**20, row["examples"]
-            print(
-                f"  {row[axis]:9,.0f}  {row['seconds']:6.2f} s  {mib:7,.0f} MiB  {examples:,.0f} examples", flush=True
-            )
+        print("\n".join(told(axis, row) for row in rows), flush=True)
     if asked.figure:
         asked.figure.write_text(picture(found) + "\n")
 

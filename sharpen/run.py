@@ -121,7 +121,7 @@ class Run:
         layers: Sequence[int] = (),
         maps: Sequence[Sequence[int]] | None = None,
     ) -> list[Reading]:
-        """Measure each token by one teacher-forced pass, by default with what was shown; `maps` per rollout, see Read."""
+        """Measure each token by one teacher-forced pass, by default with what was shown; `maps`: per rollout."""
         reader = self.models[model]
         prompts = [reader.prompt(view(r.task) if view else r.seen) for r in rollouts]
         reads = [

@@ -39,6 +39,7 @@ def figure(look: Look, tokens: Sequence[str], number: int, laid: Laid, image: Im
     placed = parts(laid)
     most = max((density for _, _, density in placed), default=0.0)
     drawn = [square(box, DARKEST * density / most) for box, _, density in placed if density > FAINTEST * most]
+    shown = picture(image, f"image {number}")
     over = tag("svg", *drawn, viewBox="0 0 100 100", preserveAspectRatio="none", aria_hidden="true")
     total = sum(share for _, shares in laid for share in shares)
     known = sum(share for _, share, _ in placed)
@@ -51,7 +52,7 @@ def figure(look: Look, tokens: Sequence[str], number: int, laid: Laid, image: Im
     if known < total:
         words.append(f"{total - known:.1%} on tokens without a known place in the picture")
     said = tag("figcaption", tag("bdi", tokens[look.token]), f" token {look.token + 1}: ", "; ".join(words))
-    return tag("figure", tag("div", picture(image, f"image {number}"), over if drawn else "", class_="look"), said)
+    return tag("figure", tag("div", shown, over if shown.startswith("<img") else "", class_="look"), said)
 
 
 def parts(laid: Laid) -> list[tuple[Box, float, float]]:
