@@ -1,13 +1,15 @@
 """Where the seconds of one VISTA round on the tiny model go: model time against all else, as a stacked bar.
 
 python -m bench.profile           # 60 digits tasks; --full takes 150
+python -m bench.profile --figure docs/figures/profile.svg
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -18,6 +20,7 @@ from sharpen.models import decode, draws, load, reading
 from sharpen.models.hf import HF
 from sharpen.models.render import Renderer
 from sharpen.models.slots import Slots
+from sharpen.report.markup import Html, tag
 from sharpen.run import Run
 from sharpen.train import trainer
 from sharpen.worlds import world
@@ -78,11 +81,32 @@ class Clock:
                 setattr(owner, name, self.timed(part, getattr(owner, name)))
 
 
+COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
+WIDTH, LINE = 720, 18
+
+
+def picture(title: str, shares: Mapping[str, float]) -> Html:
+    """Draw the shares as one stacked bar, with a line of the legend for each, the largest first."""
+    drawn = [tag("text", title, x=0, y=14)]
+    at = 0.0
+    for i, (part, share) in enumerate(shares.items()):
+        colour, y = COLOURS[i % len(COLOURS)], 70 + LINE * i
+        drawn += [
+            tag("rect", x=f"{at:.1f}", y=24, width=f"{WIDTH * share:.1f}", height=24, fill=colour),
+            tag("rect", x=0, y=y, width=12, height=12, fill=colour),
+            tag("text", f"{share:.1%} {part}", x=20, y=y + 11),
+        ]
+        at += WIDTH * share
+    place = {"viewBox": f"0 0 {WIDTH} {70 + LINE * len(shares)}", "font_family": "sans-serif", "font_size": "13"}
+    return tag("svg", *drawn, xmlns="http://www.w3.org/2000/svg", **place)
+
+
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
     parser.add_argument("--tasks", type=int, help="digits tasks; 60, or 150 with --full")
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--figure", type=Path, help="an SVG file to draw into")
     asked = parser.parse_args()
     count = asked.tasks or (150 if asked.full else 60)
     watch = Clock()
@@ -95,11 +119,14 @@ def main() -> None:
     total = clock() - began
     seconds = {**watch.seconds, "all else": total - sum(watch.seconds.values())}
     shares = {part: s / total for part, s in sorted(seconds.items(), key=lambda item: -item[1])}
+    title = f"one VISTA round, {count} tasks and as many unseen ones: {total:.1f} s of CPU time"
+    if asked.figure:
+        asked.figure.write_text(picture(title, shares) + "\n")
     if asked.json:
         print(json.dumps({"name": "profile", "ours": total, "theirs": None, "ratio": None, "bound": None,
                           "shares": shares, "parts": done.rounds[0].seconds}))  # fmt: skip
         return
-    print(f"one VISTA round, {count} tasks and as many unseen ones: {total:.1f} s of CPU time")
+    print(title)
     for part, share in shares.items():
         print(f"{'█' * round(BAR * share):{BAR // 2}} {share:6.1%}  {total * share:5.1f} s  {part}")
 

@@ -50,8 +50,8 @@ def test_what_has_no_known_place_is_said_and_not_drawn(tmp_path: Path) -> None:
     look = Look(0, [[(ROW, (0.1, 0.0, 0.0, 0.0)), (nowhere(2), (0.1, 0.05))]])
     root = shown(tmp_path, look)
     assert len(rects(root.one(class_="looks"))) == 1
-    assert "15.0% on tokens without a known place in the picture" in root.one("figcaption").text
-    none = shown(tmp_path, Look(0, [[(nowhere(2), (0.1, 0.05))]])).one("figcaption").text
+    assert "15.0% on tokens without a known place in the picture" in root.one(class_="looks").text
+    none = shown(tmp_path, Look(0, [[(nowhere(2), (0.1, 0.05))]])).one(class_="looks").text
     assert "15.0% of the attention is on the 2 tokens of the image; 15.0% on tokens without a known place" in none
 
 
