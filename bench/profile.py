@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sharpen import canary, run
 from sharpen.improve import improve
 from sharpen.ledger.database import Database
 from sharpen.methods.vista import Vista
@@ -22,6 +23,7 @@ from sharpen.models.render import Renderer
 from sharpen.models.slots import Slots
 from sharpen.report.markup import Html, tag
 from sharpen.run import Run
+from sharpen.store import Store
 from sharpen.train import trainer
 from sharpen.worlds import world
 
@@ -38,7 +40,13 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "rendering and words": [(Renderer, "prompt"), (Renderer, "texts")],
     "images": [(HF, "pixels")],
     "loading models": [(HF, "__init__")],
-    "ledger": [(Database, name) for name in ("write", "write_one", "run", "sync")],
+    "reading: layout": [(HF, "packed")],
+    "planning attempts": [(run, "plan")],
+    "canary": [(canary, "check")],
+    "ledger": [
+        *((Database, name) for name in ("write", "write_one", "run", "sync")),
+        *((Store, name) for name in ("add_rollout", "rollouts", "add_prompts", "readings", "add_reading", "use")),
+    ],
     "grading": [(Run, "judge")],
 }
 MODEL = "model: forward"
