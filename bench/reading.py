@@ -23,7 +23,7 @@ import torch
 from sharpen.models import load
 from sharpen.models.hf import HF, Row
 from sharpen.models.lines import Line
-from sharpen.models.model import Read, Sampling, Write
+from sharpen.models.model import IMAGE, Read, Sampling, Write
 from sharpen.models.settings import Loading
 from sharpen.models.shares import Capture, capturing
 from sharpen.progress import peak_memory
@@ -37,6 +37,12 @@ LENGTHS = {False: (1024, 4096), True: (1024, 2048, 4096, 8192)}
 """Tokens of a row, without and with `--full`."""
 AGAINST = 4096
 """Tokens at which eager attention is the other side."""
+SAID = {
+    "shares": "shares of one layer",
+    "maps": "shares of one layer and maps of eight tokens",
+    "every layer": "shares of every layer",
+}
+MAPPED = 8
 PROMPT = 0.5
 """Share of a row that is prompt."""
 
@@ -62,19 +68,24 @@ def plain(model: HF, reads: Sequence[Read], size: int = 64) -> float:
 
 def ways(layers: int) -> dict[str, frozenset[int]]:
     """Return the layers whose shares each way measures."""
-    return {"plain": frozenset(), "shares": frozenset({layers // 2}), "every layer": frozenset(range(layers))}
+    middle = frozenset({layers // 2})
+    return {"plain": frozenset(), "shares": middle, "maps": middle, "every layer": frozenset(range(layers))}
 
 
 @torch.inference_mode()
 def long_pass(model: HF, length: int, how: str) -> float:
-    """Return tokens/s of one pass over a row: plain, with shares of the layers of a way, or eager with attentions."""
+    """Return tokens/s of one pass over a row: plain, with shares of the layers of a way, or eager with attentions.
+
+    With maps those of the last tokens are measured beside the shares.
+    """
     prompt = model.prompt(world("digits").tasks("train", 1)[0])
     line = Line(prompt, (tuple(i % 500 + 20 for i in range(length - len(prompt.ids))),))
     inputs = model.packed([line])
     spans = torch.full((1, length), 255, dtype=torch.uint8, device=model.device)
-    spans[0, : int(length * PROMPT)] = 2
+    spans[0, : int(length * PROMPT)] = IMAGE
     config, measured = model.decoder.config, ways(model.layers).get(how, frozenset())
-    capture = Capture(measured, spans, int(length * PROMPT))
+    mapped = [(0, range(length - MAPPED, length))] if how == "maps" else []
+    capture = Capture(measured, spans, int(length * PROMPT), mapped)
     began = clock()
     if how == "eager":
         model.net.set_attn_implementation("eager")
@@ -129,9 +140,9 @@ def long_rows(folder: str, length: int, times: int, device: str) -> Result:
     gc.collect()
     memory = {how: child(folder, length, how, device)["bytes"] for how in rates}
     more: dict[str, object] = {
-        f"shares of {'one layer' if how == 'shares' else how}": f"time {rates['plain'] / rates[how] - 1:+.1%}, "
+        said: f"time {rates['plain'] / rates[how] - 1:+.1%}, "
         f"peak memory of the pass {memory[how] / memory['plain'] - 1:+.1%}"
-        for how in ("shares", "every layer")
+        for how, said in SAID.items()
     }
     more["peak memory of a plain pass"] = f"{memory['plain'] / 2**20:,.0f} MiB"
     theirs = None
