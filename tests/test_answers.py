@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from sharpen.answers import Grader, Outcome, Verdict, extract, overlap
 from sharpen.grading.spelling import clean
-from sharpen.setup import refusal
+from sharpen.intake import refusal
 from sharpen.types import Task
 
 GRADER = Grader(limit_s=1.0)

@@ -527,7 +527,7 @@ def test_exit_code_and_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -
         {"tasks": 6, "prompts": 1},
         0,
     )
-    assert said["found"][0]["row"] == "t0"
+    assert said["found"][0]["row"] == "unseen"
 
 
 def test_what_is_no_run_folder_is_the_users_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,5 +134,5 @@ def test_numbers_of_rounds_stay_what_they_were(tmp_path: Path) -> None:
     assert query(folder, "SELECT count(DISTINCT grader) FROM verdicts") == [(2,)]
     with Store(folder) as store:
         store.db.run(("UPDATE tasks SET task = '[]'", ()))
-        with pytest.raises(StoreError, match="task 't0' is damaged"):
+        with pytest.raises(StoreError, match="task 'unseen' is damaged"):
             regrade(store, LOOSE)

@@ -163,7 +163,7 @@ def test_visible_keeps_what_people_write() -> None:
 def test_an_unknown_id_names_some_that_exist(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["show", str(folder), "--task", "nope"]) == 2
     said = capsys.readouterr().err
-    assert "holds no task 'nope'; it holds 6, such as 't0', 't1'" in said
+    assert "holds no task 'nope'; it holds 6, such as 'unseen', 't0'" in said
 
 
 def test_a_damaged_attempt_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
