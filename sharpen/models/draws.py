@@ -32,7 +32,7 @@ def draw(logits: torch.Tensor, uniform: np.ndarray, sampling: Sampling) -> torch
     if sampling.temperature == 0:
         return logits.argmax(-1)
     logits = keep_likeliest(logits / sampling.temperature, sampling)
-    cumulative = torch.softmax(logits, -1).double().cumsum(-1)
+    cumulative = torch.softmax(logits, -1).cumsum(-1, dtype=torch.float64)
     total = cumulative[:, -1:]
     point = torch.from_numpy(uniform).to(total.device)[:, None] * total
     # Rounding must not carry a draw past the last id that has any probability.

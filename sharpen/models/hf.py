@@ -35,7 +35,7 @@ DEFAULT_MAX_TOKENS = 2048  # VISTA §4.1
 CPU_CACHE_BYTES = 2**30
 PIXEL_BYTES = 2**30
 """Tensors of images kept beside those in use."""
-ROWS = 1024
+ROWS = 2048
 """Rows a batch decodes together on a CPU."""
 LINES = 256
 """Most rows of a pass that reads."""
