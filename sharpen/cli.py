@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, make_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -96,17 +96,6 @@ class RunOptions(Common):
 
 
 @dataclass(frozen=True)
-class EvalOptions(Common):
-    """Measure a model: greedy, sampled, pass@k, majority@k, blind."""
-
-    out: Path = Path("runs/eval")
-    split: Literal["train", "test"] = "test"
-    """Which split of a world."""
-    against: str = ""
-    """Another model to measure on the same tasks, paired."""
-
-
-@dataclass(frozen=True)
 class DemoOptions:
     """Base model, ReST-EM and VISTA-SFT on the same tasks, with a report: the first thing to run."""
 
@@ -155,6 +144,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     from . import folder_commands as folder
     from .compare_command import compare_command
+    from .eval_command import eval_command
     from .look_command import look_command
     from .merge_command import merge_command
     from .probe_command import probe_command
@@ -313,51 +303,6 @@ def found_by(options: RunOptions) -> Data:
         data = setup.train_and_test(options.tasks, options.test, options.rounds, *bad)
         data = setup.apart(data, options.drop_contaminated)
     return replace(data, tasks=asked_in(data.tasks, options.prompt), test=asked_in(data.test, options.prompt))
-
-
-def eval_command(arguments: Sequence[str]) -> None:
-    """`sharpen eval`."""
-    from . import canary, setup
-    from .evaluate import difference, evaluate
-    from .ledger import left_out
-    from .rounds import describe, span
-    from .run import Run
-    from .store import Store
-
-    options: EvalOptions = setup.graded(parse(EvalOptions, "eval", arguments))
-    bad = (options.max_bad, options.grader, options.allow_bad_gold, options.format)
-    with setup.refused_rows_in(options.out):
-        data = setup.labelled(options.tasks, options.split, *bad)
-    tasks = asked_in(data.tasks, options.prompt)
-    models = [setup.model(name, options.loading) for name in (options.model, options.against) if name]
-    with Store(options.out) as store:
-        if store.manifest().get("method") or len(store.rounds()) > 1:
-            raise UserError(f"{options.out} holds a run, which this would replace; give another --out")
-        store.write_manifest(setup.manifest(["eval", *arguments], options, models[0], tasks))
-        store.begin(left_out.SCOPE, 0)
-        left_out.record(store, data.skipped)
-        tasks = store.add_tasks(tasks)
-        store.begin("eval", 0)
-        for m in models:
-            canary.check(m, tasks)
-        runs = [Run({"policy": m}, store, seed=options.seed, scope="eval", grader=options.grader) for m in models]
-        found = [evaluate(run, tasks, samples=options.eval_samples) for run in runs]
-        store.set_round(0, found[0].as_dict(), options.grader.name)
-    lines = [line for m, e in zip(models, found, strict=True) for line in (m.name, *(f"  {d}" for d in describe(e)))]
-    result = {"model": options.model, "tasks": options.tasks, "seed": options.seed, **found[0].as_dict()}
-    if options.against:
-        pairs = {c: difference(found[0].per_task[c], found[1].per_task[c]) for c in ("greedy", "sampled", "blind")}
-        for column, pair in pairs.items():
-            p = "unknown" if pair.p is None else f"{pair.p:.2g}"
-            lines.append(f"{options.model} - {options.against}, {column}: {span(pair.difference)}, p = {p}")
-        result["against"] = {
-            "model": options.against,
-            **found[1].as_dict(),
-            "difference": {c: {**d.difference.as_dict(), "p": d.p} for c, d in pairs.items()},
-        }
-    emit(result, options.json)
-    if not options.json:
-        print("\n".join(lines))
 
 
 def demo_command(arguments: Sequence[str]) -> None:

@@ -288,7 +288,7 @@ def test_a_name_is_looked_for_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_benchmark_brings_its_grader_unless_one_is_set(tmp_path: Path) -> None:
-    from sharpen.cli import EvalOptions
+    from sharpen.eval_command import EvalOptions
 
     (task,) = load(stored("chartqa", tmp_path)).tasks
     graded = setup.graded(EvalOptions(tasks="chartqa"))
