@@ -1,6 +1,6 @@
 """Sampling after long prompts, with random weights of a real shape, beside `generate` of transformers.
 
-python -m bench.sampling_long             # 70 million weights, 320 prompt tokens: three minutes on one core
+python -m bench.sampling_long             # 70 million weights, 320 prompt tokens: two minutes on one core
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def compare(model: HF, prompts: Sequence[Prompt], times: int) -> Result:
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__, times=1)
-    parser.add_argument("--tasks", type=int, default=8)
+    parser.add_argument("--tasks", type=int, default=4)
     asked = parser.parse_args()
     with TemporaryDirectory() as folder:
         model = build(Path(folder))
