@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
+from ..data.images import decode
+from ..errors import TaskError
 from ..models.maps import Box, Grid
 from ..types import Image
 from .markup import Html, picture, tag
 
 DARKEST = 0.75  # opacity of the part that is looked at most: ours
 FAINTEST = 0.02  # what is paler cannot be seen and is not drawn: ours
+MAP_BYTES = 50_000
+MAP_SIDE = 384  # a larger picture is shrunk to this many pixels under a map, since a page draws it many times: ours
 
 Laid = Sequence[tuple[Grid, Sequence[float]]]
 
@@ -26,12 +31,25 @@ class Look:
 
 def looks(found: Sequence[Look], tokens: Sequence[str], images: Sequence[Image]) -> list[Html]:
     """Show the looks side by side, in the order of the response; nothing where there are none."""
+    under = [shrunk(image) for image in images] if found else []
     drawn = [
         figure(look, tokens, number, laid, image)
         for look in sorted(found, key=lambda look: look.token)
-        for number, (laid, image) in enumerate(zip(look.pictures, images, strict=True), 1)
+        for number, (laid, image) in enumerate(zip(look.pictures, under, strict=True), 1)
     ]
     return [tag("div", *drawn, class_="looks")] if drawn else []
+
+
+def shrunk(image: Image) -> Image:
+    """Return a picture of few bytes as it is, another one smaller; what is no picture is told where it is shown."""
+    try:
+        if len(image.read()) <= MAP_BYTES:
+            return image
+        small = BytesIO()
+        decode(image, MAP_SIDE).save(small, "JPEG", quality=85)
+    except (OSError, TaskError):
+        return image
+    return Image.of(small.getvalue())
 
 
 def figure(look: Look, tokens: Sequence[str], number: int, laid: Laid, image: Image) -> Html:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from sharpen.models.maps import Grid, nowhere, square
@@ -73,3 +77,20 @@ def test_nothing_is_drawn_over_a_picture_that_cannot_be_shown(tmp_path: Path) ->
 def test_a_look_beyond_the_response_is_refused() -> None:
     with pytest.raises(ValueError, match="indices within them"):
         Trace("kept", task(), ("a",), "right", looks=(Look(1, []),))
+
+
+def test_a_large_picture_is_small_under_its_maps_and_whole_beside_the_question(tmp_path: Path) -> None:
+    """The page holds one copy a map: 20 of them take no more than the picture itself."""
+    noise = BytesIO()
+    PIL.Image.frombytes("RGB", (900, 600), random.Random(0).randbytes(900 * 600 * 3)).save(noise, "PNG")
+    maps = [Look(0, [[(ROW, (0.1,) * 4)]])] * 20
+    page = tmp_path / "large"
+    page.mkdir()
+    root = shown(page, *maps, images=(Image.of(noise.getvalue()),))
+    sources = [node.attributes["src"] for node in root.one(class_="looks").all("img")]
+    assert len(sources) == 20
+    small = PIL.Image.open(BytesIO(b64decode(sources[0].partition(",")[2])))
+    assert small.size == (384, 256)
+    assert sum(map(len, sources)) < 2 * len(noise.getvalue())
+    plain = shown(tmp_path, Look(0, [[(ROW, (0.1,) * 4)]]), images=(Image.of(png()),))
+    assert b64decode(plain.one(class_="looks").all("img")[0].attributes["src"].partition(",")[2]) == png()
