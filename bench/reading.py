@@ -7,7 +7,6 @@ python -m bench.reading --full    # 60 tasks; then rows of 1,024 to 8,192 tokens
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import json
 import os
@@ -26,11 +25,10 @@ from sharpen.models.lines import Line
 from sharpen.models.model import IMAGE, Read, Sampling, Write
 from sharpen.models.settings import Loading
 from sharpen.models.shares import Capture, capturing
-from sharpen.progress import peak_memory
 from sharpen.worlds import world
 
 from . import shapes
-from .side import Result, alternate, clock, options, show
+from .side import Result, alternate, clock, forget_peak, options, show, taken
 
 ATTEMPTS = 10
 LENGTHS = {False: (1024, 4096), True: (1024, 2048, 4096, 8192)}
@@ -102,22 +100,6 @@ def alone(folder: str, length: int, how: str, device: str) -> dict[str, float]:
     before = forget_peak()
     rate = long_pass(model, length, how)
     return {"rate": rate, "bytes": taken() - before}
-
-
-def taken() -> int:
-    """Return the most bytes so far, of the GPU where there is one."""
-    own, gpu = peak_memory()
-    return own if gpu is None else gpu
-
-
-def forget_peak() -> int:
-    """Let the peak begin anew, since loading took more than a short pass does; return the bytes in use now."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    elif sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)  # what is free already is no room for the pass
-        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak of the resident set
-    return taken()
 
 
 def child(folder: str, length: int, how: str, device: str) -> dict[str, float]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import json
 import platform
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 import torch
+
+from sharpen.progress import peak_memory
 
 Way = Callable[[], float]
 """Does the work once and returns its rate, in units per second."""
@@ -73,6 +78,22 @@ def machine() -> str:
     """Return what the figures depend on."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     return f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def taken() -> int:
+    """Return the most bytes so far, of the GPU where there is one."""
+    own, gpu = peak_memory()
+    return own if gpu is None else gpu
+
+
+def forget_peak() -> int:
+    """Let the peak begin anew, since loading took more than a short pass does; return the bytes in use now."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    elif sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)  # what is free already is no room for the pass
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak of the resident set
+    return taken()
 
 
 def options(about: str | None, times: int = 3) -> argparse.ArgumentParser:

@@ -7,8 +7,10 @@ python -m bench.training --device cuda --shape qwen2.5-vl-3b --lora 16    # ours
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -22,6 +24,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from sharpen.data.images import decode
 from sharpen.examples import Example, Imitate, Prefer
+from sharpen.models import load
 from sharpen.models.hf import HF
 from sharpen.models.model import Read, Sampling, Write
 from sharpen.train import Train, trainer
@@ -29,9 +32,11 @@ from sharpen.types import Rollout
 from sharpen.worlds import world
 
 from . import shapes
-from .side import Result, alternate, clock, options, show
+from .side import Result, alternate, clock, forget_peak, options, show, taken
 
 BATCH = 16
+EACH = 5
+"""Attempts at a task."""
 SETTINGS = Train(epochs=1, batch=BATCH, micro_batch=BATCH, checkpoints=0, warmup=0.0)
 
 
@@ -150,9 +155,44 @@ def compare(model: HF, kind: str, examples: Sequence[Example], rows: list[dict[s
     )
     of = "theirs: TRL with the same modules frozen; bound: the decoder's matrix products alone, prompts not shared"
     more: dict[str, object] = {"first loss, ours": mine[0], "first loss, theirs": other[0]}
+    peaks = [child(kind, whose, len(examples)) / 2**20 for whose in ("ours", "theirs")]
+    more["peak memory of the training"] = f"ours {peaks[0]:,.0f} MiB, theirs {peaks[1]:,.0f}"
     return Result(
         f"training {kind}", "examples/s", rates["ours"], rates["trl"], matrix_bound(model, examples), of, more
     )
+
+
+def child(kind: str, whose: str, count: int) -> int:
+    """Train in a process of its own, which never gives its peak back; return the bytes beyond those before it."""
+    command = [sys.executable, "-m", "bench.training", "--peak", kind, whose, str(count)]
+    return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+
+def peak(kind: str, whose: str, count: int) -> int:
+    """Do that in this process: of what a training of `count` examples takes, its own loading of the model included."""
+    model = load("tiny")
+    examples, rows = work(model, kind, attempts(model, -(-count // EACH) if kind == "sft" else count, EACH))
+    gc.collect()
+    before = forget_peak()
+    if whose == "ours":
+        ours(model, examples[:count], [])
+    else:
+        trl(model, rows[:count], kind, [])
+    return taken() - before
+
+
+def work(model: HF, kind: str, groups: list[list[Rollout]]) -> tuple[Sequence[Example], list[dict[str, Any]]]:
+    """Return what is trained, as ours takes it and as TRL does."""
+    if kind == "sft":
+        chosen = [Imitate(r) for group in groups for r in group]
+        return chosen, [rendered(model, e.rollout) for e in chosen]
+    pairs = [Prefer(group[0], group[1]) for group in groups]
+    both = [(rendered(model, pair.chosen), rendered(model, pair.rejected)) for pair in pairs]
+    rows = [
+        {"prompt": a["prompt"], "chosen": a["completion"], "rejected": b["completion"], "images": a["images"]}
+        for a, b in both
+    ]
+    return pairs, rows
 
 
 def same_losses(model: HF, groups: list[list[Rollout]]) -> dict[str, object]:
@@ -180,38 +220,37 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--tasks", type=int, default=64)
     parser.add_argument("--lora", type=int, default=0, help="rank; with a shape only")
+    parser.add_argument("--peak", nargs=3, metavar=("KIND", "WHOSE", "COUNT"), help=argparse.SUPPRESS)
     shapes.add_options(parser)
     asked = parser.parse_args()
     os.environ["TQDM_DISABLE"] = "1"
+    if asked.peak:
+        kind, whose, count = asked.peak
+        print(peak(kind, whose, int(count)))
+        return
     with shapes.chosen(asked) as model:
-        groups = attempts(model, asked.tasks, 5)
+        groups = attempts(model, asked.tasks, EACH)
+        if asked.shape == "tiny":
+            beside_trl(model, groups, asked)
+            return
         sft = [Imitate(r) for group in groups for r in group]
         pairs = [Prefer(group[0], group[1]) for group in groups]
-        if asked.shape == "tiny":
-            beside_trl(model, groups, sft, pairs, asked)
-            return
         for kind, examples in (("sft", sft), ("dpo", pairs)):
             show(alone(model, kind, examples, asked.times, asked.lora), asked.json)
 
 
-def beside_trl(
-    model: HF, groups: list[list[Rollout]], sft: list[Imitate], pairs: list[Prefer], asked: argparse.Namespace
-) -> None:
+def beside_trl(model: HF, groups: list[list[Rollout]], asked: argparse.Namespace) -> None:
     """Compare imitation and preferences with TRL."""
     try:
         import trl as _  # noqa: F401
     except ImportError:
         sys.exit("TRL is not installed: pip install 'trl>=1.16,<2' datasets (it is in the dev extra)")
-    rows = [rendered(model, e.rollout) for e in sft]
-    result = compare(model, "sft", sft, rows, asked.times)
-    result.more.update(same_losses(model, groups))
-    show(result, asked.json)
-    rows = [
-        {"prompt": a["prompt"], "chosen": a["completion"], "rejected": b["completion"], "images": a["images"]}
-        for pair in pairs
-        for a, b in [(rendered(model, pair.chosen), rendered(model, pair.rejected))]
-    ]
-    show(compare(model, "dpo", pairs, rows, asked.times), asked.json)
+    for kind in ("sft", "dpo"):
+        examples, rows = work(model, kind, groups)
+        result = compare(model, kind, examples, rows, asked.times)
+        if kind == "sft":
+            result.more.update(same_losses(model, groups))
+        show(result, asked.json)
 
 
 if __name__ == "__main__":
