@@ -130,7 +130,7 @@ class Batch:
         """Give attempts, before which a row of its own has `length` tokens, the next rows; return these."""
         rows = slice(self.rows, self.rows + len(new))
         of = [self.requests[a.request] for a in new]
-        self.start[rows], self.step[rows] = self.cache.high - length, 0
+        self.start[rows], self.step[rows] = self.cache.window.high - length, 0
         self.limit[rows] = [r.sampling.max_tokens for r in of]
         self.stream[rows] = streams([(r.seed, a.attempt) for r, a in zip(of, new, strict=True)])
         self.attempts[rows] = new
@@ -192,10 +192,10 @@ class Batch:
         """Have the model read the drawn tokens, and leave what it says of the next ones in `logits`."""
         model, some = self.model, slice(self.rows)
         low = int(self.start[self.live].min())
-        self.cache.low = low
+        self.cache.window.low = low
         self.position = self.position + 1
         start = torch.from_numpy(self.start[some]).to(model.device)
-        column = torch.arange(low, self.cache.high + 1, device=model.device)
+        column = torch.arange(low, self.cache.window.high + 1, device=model.device)
         # A row whose attempt ended sees what was there before; all rows see their present column.
         mask = column >= start[:, None]
         # A family that takes no mask of four dimensions gets one of two.

@@ -26,7 +26,7 @@ from .decode import decode, standing
 from .lines import Line, Size, continued, packed, share, split
 from .loading import adapted, chat_template, parts, sees, speech, weights
 from .model import IMAGE, Prompt, Read, Write, Written
-from .prompts import READ_TOKENS, Prompts
+from .prompts import READ_TOKENS, Prompts, leave_room
 from .reading import measure
 from .render import Renderer
 from .settings import GPU_CACHE_SHARE, GPU_ROWS, Loading
@@ -34,7 +34,7 @@ from .settings import GPU_CACHE_SHARE, GPU_ROWS, Loading
 DEFAULT_MAX_TOKENS = 2048  # VISTA §4.1
 CPU_CACHE_BYTES = 2**30
 PIXEL_BYTES = 2**30
-"""Tensors of images kept beside those in use."""
+"""Most tensors of images that are kept, a portion's at most."""
 ROWS = 2048
 """Rows a batch decodes together on a CPU."""
 LINES = 256
@@ -304,12 +304,10 @@ class HF:
         Raises ModelError where a prompt has another number of placeholders than its images have features.
         """
         shown = {tuple(i.sha256 for i in p.task.images): p for p in prompts if p.task.images}
-        kept = {key: self._pixels[key] for key in shown if key in self._pixels}
-        kept.update({key: self._processed(p) for key, p in shown.items() if key not in kept})
-        self._pixels.update(kept)
-        if sum(getattr(t, "nbytes", 0) for made in self._pixels.values() for t in made.values()) > PIXEL_BYTES:
-            self._pixels = kept
-        parts = [kept[tuple(i.sha256 for i in p.task.images)] for p in prompts if p.task.images]
+        used = {key: self._pixels.pop(key, None) or self._processed(p) for key, p in shown.items()}
+        self._pixels.update(used)
+        leave_room(self._pixels, PIXEL_BYTES, lambda made: sum(getattr(t, "nbytes", 0) for t in made.values()))
+        parts = [used[tuple(i.sha256 for i in p.task.images)] for p in prompts if p.task.images]
         return self.family.join(parts) if parts else {}
 
     def _processed(self, prompt: Prompt) -> dict[str, torch.Tensor]:

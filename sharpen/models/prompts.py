@@ -5,20 +5,23 @@ Only for families that pack: the others read prompt and prefix of a request as o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
+from ..incoming import PORTION
 from .lines import Line, Size, identity, places, share, split
 
 if TYPE_CHECKING:
     from .hf import HF
     from .model import Prompt, Write
+
+K, V = TypeVar("K"), TypeVar("V")
 
 READ_TOKENS = 2**15
 """Most tokens read in one pass, padding included."""
@@ -39,11 +42,19 @@ class Stretch:
     """Hidden state of the last token, (width)."""
     position: torch.Tensor
     """Position of the last token, one number or one for each axis."""
-    nbytes: int = 0
-    """Its part of the tensors it is a view of."""
 
     def __len__(self) -> int:
         return self.keys[0].shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of keys and values."""
+        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
+
+    def alone(self) -> Stretch:
+        """Return it in tensors of its own: a view keeps all of the pass that it is a view of."""
+        keys, values = (tuple(tensor.clone() for tensor in some) for some in (self.keys, self.values))
+        return Stretch(keys, values, self.state.clone(), self.position.clone())
 
 
 class Prompts:
@@ -64,7 +75,7 @@ class Prompts:
         new = [(key, p) for key, p in dict(zip(keys, prompts, strict=True)).items() if found[key] is None]
         lines = [Line(p, ((),)) for _, p in new]
         for at, stretch in self._pass_by_pass(lines):
-            found[new[at][0]] = stretch
+            found[new[at][0]] = stretch.alone()
         stretches = {key: stretch for key, stretch in found.items() if stretch is not None}
         self.kept.update(stretches)
         self._leave_room()
@@ -118,7 +129,6 @@ class Prompts:
         cache = DynamicCache() if before is None else holding(before)
         read: Any = model.net.model(**inputs, past_key_values=cache, use_cache=True)
         layers: list[Any] = list(cache.layers)
-        nbytes = sum(layer.keys.nbytes + layer.values.nbytes for layer in layers) // len(lines)
         longest = max(map(len, before)) if before else 0
         for (line, last, at), response in zip(places(lines), (r for x in lines for r in x.responses), strict=True):
             start = at - last - 1 if before else 0  # among the tokens of this pass
@@ -129,7 +139,6 @@ class Prompts:
                 tuple(layer.values[line, :, seen] for layer in layers),
                 read.last_hidden_state[line, end - 1],
                 inputs["position_ids"][..., line, end - 1],
-                nbytes,
             )
 
     def _leave_room(self) -> None:
@@ -137,11 +146,19 @@ class Prompts:
         room = CPU_KEPT_BYTES
         if device.type == "cuda":
             room = int(torch.cuda.get_device_properties(device).total_memory * GPU_KEPT_SHARE)
-        total = sum(stretch.nbytes for stretch in self.kept.values())
-        for key in list(self.kept):
-            if total <= room:
-                return
-            total -= self.kept.pop(key).nbytes
+        leave_room(self.kept, room, lambda stretch: stretch.nbytes)
+
+
+def leave_room(kept: dict[K, V], room: int, nbytes: Callable[[V], int]) -> None:
+    """Drop what came first, until what is kept has no more than `room` bytes and serves no more than a portion.
+
+    A round comes back to what it made for a portion of tasks, and to that of portions before in training at most.
+    """
+    total = sum(map(nbytes, kept.values()))
+    for key in list(kept):
+        if total <= room and len(kept) <= PORTION:
+            return
+        total -= nbytes(kept.pop(key))
 
 
 def holding(stretches: Sequence[Stretch]) -> DynamicCache:

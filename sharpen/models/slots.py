@@ -7,6 +7,7 @@ that comes later has its tokens put right before the present column; a mask hide
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,12 +20,24 @@ ROOM = 32
 """Fewest columns that are made at once."""
 
 
+@dataclass
+class Window:
+    """The columns that are seen, from `low` on, and the one of the next token, `high`.
+
+    A cache and its layers share it. Did a layer hold its cache instead, neither would be freed when the last row
+    ends, but whenever Python next looks for cycles, and the next batch's cache would stand beside it till then.
+    """
+
+    low: int
+    high: int
+
+
 class SlotLayer(DynamicLayer):
     """Keys and values of one layer, (rows, heads, columns, width), seen through the window of its cache."""
 
-    def __init__(self, cache: Slots) -> None:
+    def __init__(self, window: Window) -> None:
         super().__init__()
-        self.cache = cache
+        self.window = window
         self.keys: torch.Tensor = torch.empty(0)
         self.values: torch.Tensor = torch.empty(0)
 
@@ -32,14 +45,14 @@ class SlotLayer(DynamicLayer):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write one token of every row into the present column; return the window with it."""
-        rows, at = len(key_states), slice(self.cache.high, self.cache.high + 1)
+        rows, at = len(key_states), slice(self.window.high, self.window.high + 1)
         self.keys[:rows, :, at], self.values[:rows, :, at] = key_states, value_states
-        seen = slice(self.cache.low, self.cache.high + 1)
+        seen = slice(self.window.low, self.window.high + 1)
         return self.keys[:rows, :, seen], self.values[:rows, :, seen]
 
     def get_seq_length(self) -> int:
         """Return the columns seen before the present one."""
-        return self.cache.high - self.cache.low
+        return self.window.high - self.window.low
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Return the columns seen with the present one, and where they begin."""
@@ -56,9 +69,9 @@ class Slots(Cache):
 
     def __init__(self, layers: int, rows: int, most: int) -> None:
         """Make room for `rows`, which get at most `most` tokens at once."""
-        super().__init__(layers=[SlotLayer(self) for _ in range(layers)])
-        self.rows = rows
-        self.low = self.high = self.most = most
+        self.window = Window(most, most)
+        super().__init__(layers=[SlotLayer(self.window) for _ in range(layers)])
+        self.rows, self.most = rows, most
         self.columns = 0
 
     def place(self, runs: Sequence[Sequence[Stretch]], of: torch.Tensor, rows: slice, *, held: int) -> None:
@@ -66,8 +79,9 @@ class Slots(Cache):
 
         The first `held` stretches of each run are held elsewhere; the others stand right-aligned.
         """
-        self.columns = self.columns or self.high + ROOM
+        self.columns = self.columns or self.window.high + ROOM
         longest = max(sum(map(len, run[held:])) for run in runs)
+        columns = slice(self.window.high - longest, self.window.high)
         for n, layer in enumerate(self.layers):
             for name in ("keys", "values"):
                 like = getattr(runs[0][0], name)[n]
@@ -75,11 +89,11 @@ class Slots(Cache):
                     setattr(layer, name, self._empty(like[None], self.columns))
                 if longest:
                     own = [joined([getattr(s, name)[n] for s in run[held:]], like) for run in runs]
-                    getattr(layer, name)[rows, :, self.high - longest : self.high] = beside(own, "left")[of]
+                    getattr(layer, name)[rows, :, columns] = beside(own, "left")[of]
 
     def move(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Copy rows over others."""
-        seen = slice(self.low, self.high)
+        seen = slice(self.window.low, self.window.high)
         for layer in self.layers:
             for held in (layer.keys, layer.values):
                 held[target, :, seen] = held[source, :, seen]
@@ -89,12 +103,13 @@ class Slots(Cache):
 
         What lies left of `low` is no more seen, and its room is used again in time.
         """
-        self.low, self.high = low, self.high + 1
-        if self.high < self.columns:
+        seen = self.window
+        seen.low, seen.high = low, seen.high + 1
+        if seen.high < self.columns:
             return 0
-        width = self.high - low
+        width = seen.high - low
         high = max(width, self.most)
-        moved = self.high - high
+        moved = seen.high - high
         grows = self.columns < 2 * high
         self.columns = high + max(ROOM, high) if grows else self.columns
         for layer in self.layers:
@@ -102,9 +117,9 @@ class Slots(Cache):
                 old: torch.Tensor = getattr(layer, name)
                 # Room that is there already costs the least; it never overlaps what goes into it.
                 new = self._empty(old, self.columns) if grows else old
-                new[:, :, high - width : high] = old[:, :, low : self.high]
+                new[:, :, high - width : high] = old[:, :, low : seen.high]
                 setattr(layer, name, new)
-        self.low, self.high = high - width, high
+        seen.low, seen.high = high - width, high
         return moved
 
     def _empty(self, like: Any, columns: int) -> torch.Tensor:
