@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -20,6 +23,7 @@ from sharpen.run import Run
 from sharpen.store import Store
 from sharpen.train import Train
 from sharpen.types import Image, Rollout, Task
+from sharpen.verbs import each, imitate
 
 TASKS = [make_task(f"t{i}") for i in range(4)]
 TEST = [make_task(f"u{i}") for i in range(3)]
@@ -50,6 +54,31 @@ def test_each_round_restarts_from_the_base_or_goes_on_from_the_last(tmp_path: Pa
         assert done.base is not None
         assert done.base.greedy.value == 1
         assert [(r.tally.attempts, r.tally.correct, r.tally.examples) for r in done.rounds] == [(8, 4, 4)] * 2
+
+
+@dataclass(frozen=True)
+class Watched(RestEm):
+    """Knows which of the attempts it sampled are still held when it is given the next tasks."""
+
+    held: list[list[str]] = field(default_factory=list[list[str]])
+    made: list[weakref.ref[Rollout]] = field(default_factory=list["weakref.ref[Rollout]"])
+
+    def collect(self, run: Run, tasks: Sequence[Task]) -> Examples:
+        gc.collect()
+        self.held.append([r.task.id for known in self.made if (r := known()) is not None])
+        groups = run.sample(tasks, self.samples)
+        self.made.extend(weakref.ref(r) for r in each(groups))
+        return imitate([groups[0]])
+
+
+def test_of_a_portion_of_tasks_its_examples_alone_stay_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three portions of two tasks, of which the first one's attempts become examples: of a portion two stay of four."""
+    monkeypatch.setattr(sys.modules["sharpen.improve"], "PORTION", 2)
+    tasks, method = [make_task(f"t{i}") for i in range(6)], Watched(samples=2)
+    improve(method, Scripted(rule), tasks, rounds=1, out=tmp_path / "r", trainer=rename)
+    assert method.held == [[], ["t0", "t0"], ["t0", "t0", "t2", "t2"]]
 
 
 def test_a_round_without_examples_is_an_error_that_says_what_there_was(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +17,7 @@ from sharpen.errors import ModelError, UserError
 from sharpen.models import decode, hf
 from sharpen.models.draws import draw, keep_likeliest, penalised
 from sharpen.models.model import Sampling, Write
+from sharpen.models.slots import Slots
 from sharpen.plan import rollout_keys
 from sharpen.types import Task
 from sharpen.worlds import world
@@ -64,6 +67,27 @@ def test_free_rows_go_to_the_next_task_and_change_no_attempt(
     assert max(steps) == 8
     # Attempts that ended leave at once, also while others wait: no row is computed for nothing.
     assert sum(steps) == sum(len(some) - 1 for some in whole.values())
+
+
+def test_the_cache_of_a_batch_is_freed_when_its_last_attempt_ends(
+    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and not when Python next looks for cycles: the next batch makes a cache of the same size."""
+    made: list[weakref.ref[Slots]] = []
+
+    def noted(*sizes: int) -> Slots:
+        cache = Slots(*sizes)
+        made.append(weakref.ref(cache))
+        return cache
+
+    monkeypatch.setattr(decode, "Slots", noted)
+    asked = requests(random_model, tasks)
+    gc.disable()
+    try:
+        ids(random_model, asked)
+        assert [cache() for cache in made] == [None]
+    finally:
+        gc.enable()
 
 
 def test_a_prompt_is_read_once_for_all_prefixes_of_its_task(

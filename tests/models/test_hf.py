@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
+from sharpen.models import prompts
 from sharpen.models.draws import draw, keep_likeliest, streams, uniforms
 from sharpen.models.hf import Row
 from sharpen.models.model import Read, Sampling, Write
@@ -62,6 +63,22 @@ def test_readings_equal_the_plain_forward(random_model: Any, tasks: list[Task]) 
         order = logprobs.argsort(-1, descending=True)
         assert readings[i].top == tuple(map(tuple, order[:, :3].tolist()))
         assert readings[i].rank == tuple((row == t).nonzero().item() for row, t in zip(order, ids, strict=True))
+
+
+def test_pictures_of_a_portion_are_kept_as_tensors_the_latest_ones(
+    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompts, "PORTION", 2)
+    random_model._pixels.clear()
+    asked = [random_model.prompt(t) for t in tasks[:3]]
+    first, second, third = ((t.images[0].sha256,) for t in tasks[:3])
+    whole = random_model.pixels(asked)["pixel_values"]
+    assert len(whole) == 3  # those in use are there, however many
+    assert list(random_model._pixels) == [second, third]
+    random_model.pixels([asked[1]])
+    again = random_model.pixels([asked[0]])["pixel_values"]
+    assert list(random_model._pixels) == [second, first]
+    assert torch.equal(again, whole[:1])
 
 
 def test_attention_shares_equal_the_eager_route(random_model: Any, tasks: list[Task]) -> None:

@@ -51,6 +51,24 @@ def test_each_prompt_is_read_once_while_there_is_room(
 
 
 @torch.inference_mode()
+def test_a_kept_prompt_holds_no_more_than_it_counts(random_model: Any, four: list[Prompt]) -> None:
+    """Four prompts are read in one pass; a view of its tensors would hold all four for one."""
+    for stretch in Prompts(random_model).read(four):
+        held = [tensor.untyped_storage().nbytes() for tensor in (*stretch.keys, *stretch.values)]
+        assert sum(held) == stretch.nbytes
+        assert stretch.state.untyped_storage().nbytes() == stretch.state.nbytes
+
+
+def test_the_latest_are_kept_as_bytes_and_the_size_of_a_portion_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompts, "PORTION", 3)
+    kept = {"a": 5, "b": 3, "c": 1, "d": 2}
+    prompts.leave_room(kept, 100, lambda nbytes: nbytes)
+    assert list(kept) == ["b", "c", "d"]
+    prompts.leave_room(kept, 3, lambda nbytes: nbytes)
+    assert list(kept) == ["c", "d"]
+
+
+@torch.inference_mode()
 def test_what_other_weights_made_of_a_prompt_is_not_used(
     random_model: Any, four: list[Prompt], reads: list[int]
 ) -> None:
