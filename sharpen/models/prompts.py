@@ -72,6 +72,7 @@ class Prompts:
             self.kept, self._weights = {}, version
         keys = [identity(p) for p in prompts]
         found = {key: self.kept.pop(key, None) for key in dict.fromkeys(keys)}
+        self._leave_room(coming=len(found))  # before the new ones are there beside those that leave
         new = [(key, p) for key, p in dict(zip(keys, prompts, strict=True)).items() if found[key] is None]
         lines = [Line(p, ((),)) for _, p in new]
         for at, stretch in self._pass_by_pass(lines):
@@ -141,22 +142,22 @@ class Prompts:
                 inputs["position_ids"][..., line, end - 1],
             )
 
-    def _leave_room(self) -> None:
+    def _leave_room(self, coming: int = 0) -> None:
         device = self.model.device
         room = CPU_KEPT_BYTES
         if device.type == "cuda":
             room = int(torch.cuda.get_device_properties(device).total_memory * GPU_KEPT_SHARE)
-        leave_room(self.kept, room, lambda stretch: stretch.nbytes)
+        leave_room(self.kept, room, lambda stretch: stretch.nbytes, coming)
 
 
-def leave_room(kept: dict[K, V], room: int, nbytes: Callable[[V], int]) -> None:
-    """Drop what came first, until what is kept has no more than `room` bytes and serves no more than a portion.
+def leave_room(kept: dict[K, V], room: int, nbytes: Callable[[V], int], coming: int = 0) -> None:
+    """Drop what came first, until what is kept has at most `room` bytes and is, with what is `coming`, a portion's.
 
     A round comes back to what it made for a portion of tasks, and to that of portions before in training at most.
     """
     total = sum(map(nbytes, kept.values()))
     for key in list(kept):
-        if total <= room and len(kept) <= PORTION:
+        if total <= room and len(kept) + coming <= PORTION:
             return
         total -= nbytes(kept.pop(key))
 

@@ -66,6 +66,8 @@ def test_the_latest_are_kept_as_bytes_and_the_size_of_a_portion_allow(monkeypatc
     assert list(kept) == ["b", "c", "d"]
     prompts.leave_room(kept, 3, lambda nbytes: nbytes)
     assert list(kept) == ["c", "d"]
+    prompts.leave_room(kept, 3, lambda nbytes: nbytes, coming=2)
+    assert list(kept) == ["d"]
 
 
 @torch.inference_mode()
