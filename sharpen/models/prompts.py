@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .hf import HF
     from .model import Prompt, Write
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 
 READ_TOKENS = 2**15
 """Most tokens read in one pass, padding included."""
