@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import resource
 import sys
@@ -86,6 +87,17 @@ def peak_memory() -> tuple[int, int | None]:
     torch = sys.modules.get("torch")  # not imported for this
     gpu = int(torch.cuda.max_memory_allocated()) if torch is not None and torch.cuda.is_available() else None
     return _own_peak(), gpu
+
+
+def give_back() -> None:
+    """Give memory that is free back to the system.
+
+    The C library keeps it for the next tensors, between small pieces that are still used; but large ones find no room
+    there, so a process would grow for as long as it makes and frees tensors of many sizes. Not every library can.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _own_peak() -> int:
