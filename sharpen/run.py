@@ -13,7 +13,7 @@ from .ledger.records import gold_key
 from .models.model import Drawing, Model, Read, Sampling
 from .plan import Counts, Job, Planned, Refused, given, per_job, plan
 from .probes.vision_layer import best_layer
-from .progress import Progress, say
+from .progress import Progress, give_back, say
 from .scorers import Scorer
 from .store import Place, Store
 from .timing import Clock
@@ -54,11 +54,11 @@ class Run:
         """Split tasks so that memory does not grow with their number; no address, and so no draw, depends on `size`."""
         for number, some in enumerate(portions(tasks, size)):
             if (total := total_of(tasks)) is None or total > size:
-                done = number * size
-                say(f"  tasks {done + 1} to {done + len(some)}" + (f" of {total}" if total else ""))
+                say(f"  tasks {number * size + 1} to {number * size + len(some)}" + (f" of {total}" if total else ""))
             run = Run(self.models, self.store, seed=self.seed, round=self.round, scope=self.scope, grader=self.grader)
             run.first = tasks[:PORTION]
             yield run, some
+            give_back()
 
     def sample(
         self,

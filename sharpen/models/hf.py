@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
-from ..progress import give_back, say
+from ..progress import say
 from ..types import Part, Reading, Task
 from . import families, identity
 from .branches import dispatches
@@ -260,7 +260,6 @@ class HF:
                     # Draws are addressed, so the attempts under way come out the same when they begin again.
                     again = sum(map(len, left.values()))
                     say(f"  the device ran out of memory; {again} attempts go on, {rows} at a time")
-            give_back()
 
     def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
         """Yield readings; a prompt is read once for its responses where the family packs, like lengths share a pass."""
@@ -274,7 +273,6 @@ class HF:
                 maps = [some[i].maps for i in order]
                 readings = measure(self, [lines[n] for n in cut], some[0].layers, some[0].top, maps)
                 yield from zip((alike[i] for i in order), readings, strict=True)
-            give_back()
 
     def inputs(self, rows: Sequence[Row], *, left: bool = False) -> dict[str, torch.Tensor]:
         """Return padded ids, mask and positions of (rows, length), with the images of the rows in order."""
