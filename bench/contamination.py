@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image as pil
 
-from sharpen.data.contamination import overlaps
+from sharpen.data.contamination import Unseen
 from sharpen.data.images import decode
 from sharpen.data.load import load_tasks
 from sharpen.types import Image, Task
@@ -68,12 +68,12 @@ def main() -> None:
         train = load_tasks(f"{world}:{chosen.tasks}")
         test = load_tasks(f"{world}:{chosen.tasks}", split="test")
         began = time.perf_counter()
-        accused = overlaps(train, test)
+        accused = Unseen(test).overlaps(train)
         seconds = time.perf_counter() - began
         found: dict[str, float] = {}
         for name, how in COPIES.items():
             seen = [copied(task, how) for task in train[: chosen.copies]]
-            hits = {overlap.train for overlap in overlaps(train, seen)}
+            hits = {overlap.train for overlap in Unseen(seen).overlaps(train)}
             found[name] = sum(task.id in hits for task in train[: chosen.copies]) / len(seen)
         print(
             json.dumps(

@@ -54,11 +54,6 @@ class Overlap:
         return f"asks what evaluation task {self.test!r} asks: {self.picture}, {words}"
 
 
-def overlaps(train: Sequence[Task], test: Sequence[Task]) -> list[Overlap]:
-    """Return the first evaluation task that repeats each training task, where one does."""
-    return Unseen(test).overlaps(train)
-
-
 class Unseen:
     """Evaluation tasks that training tasks are compared with, some at a time; what they look like is kept."""
 

@@ -11,7 +11,7 @@ from PIL import Image as pil
 from PIL import ImageDraw
 
 from sharpen import setup
-from sharpen.data.contamination import overlaps
+from sharpen.data.contamination import Unseen
 from sharpen.data.images import decode
 from sharpen.data.load import load_tasks
 from sharpen.errors import TaskError
@@ -40,7 +40,7 @@ def task(name: str, question: str = "Find x.", picture: Image | None = None, ans
 
 
 def found(one: Task, other: Task) -> list[tuple[str, float]]:
-    return [(o.picture, o.question) for o in overlaps([one], [other])]
+    return [(o.picture, o.question) for o in Unseen([other]).overlaps([one])]
 
 
 def test_a_copy_is_found_whatever_it_was_saved_as() -> None:
@@ -86,17 +86,17 @@ def test_without_pictures_words_decide() -> None:
 
 def test_every_picture_counts() -> None:
     one, other = saved(figure("30")), saved(figure("30", "navy"))
-    assert overlaps([Task("a", "?", (one, other))], [Task("b", "?", (one, one))]) == []
-    assert overlaps([Task("a", "?", (one, other))], [Task("b", "?", (one,))]) == []
-    assert len(overlaps([Task("a", "?", (one, other))], [Task("b", "?", (one, other))])) == 1
+    assert Unseen([Task("b", "?", (one, one))]).overlaps([Task("a", "?", (one, other))]) == []
+    assert Unseen([Task("b", "?", (one,))]).overlaps([Task("a", "?", (one, other))]) == []
+    assert len(Unseen([Task("b", "?", (one, other))]).overlaps([Task("a", "?", (one, other))])) == 1
 
 
 @pytest.mark.parametrize("world", ["digits", "shapes"])
 def test_the_worlds_raise_no_alarm_though_their_grids_look_alike(world: str) -> None:
     train, test = load_tasks(f"{world}:60"), load_tasks(f"{world}:60", split="test")
-    assert overlaps(train, test) == []
+    assert Unseen(test).overlaps(train) == []
     seen = [Task("copy", t.question, (saved(decode(t.images[0]), "WEBP", lossless=True),)) for t in train[:5]]
-    assert [o.train for o in overlaps(train, seen)] == [t.id for t in train[:5]]
+    assert [o.train for o in Unseen(seen).overlaps(train)] == [t.id for t in train[:5]]
 
 
 def test_what_is_found_is_said_and_dropped_where_that_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
