@@ -17,15 +17,20 @@ from .history import seen
 if TYPE_CHECKING:
     from ..data.contamination import Overlap
 
+FIRST, LATER = 0, 1
+"""Rounds that rows are recorded in: those that were read before the base model was measured, and the others.
+
+A round is replaced when it is finished, so it may hold only what was known by then; round 1 reads all.
+"""
 SCOPE, LEFT_OUT, CONTAMINATED = "import", "left out", "contaminated"
 _OWN = re.compile(r"""(?<!^)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|\b[0-9a-f]{12}\b(?: \([^)]*\))?""")
 """What a reason says of one row alone: a quoted value that does not come first, or a picture's hash and file."""
 
 
-def record(store: Store, rows: Iterable[tuple[str, str]], kind: str = LEFT_OUT) -> None:
+def record(store: Store, rows: Iterable[tuple[str, str]], kind: str = LEFT_OUT, round: int = FIRST) -> None:
     """Record rows of this run's data by id with a reason: why they became no task, or what else is to be said."""
     for name, reason in rows:
-        store.add_event(SCOPE, 0, kind, reason, name, None)
+        store.add_event(SCOPE, round, kind, reason, name, None)
 
 
 def recorded(
@@ -39,7 +44,8 @@ def recorded(
 
     `gone` and `repeated` may grow while tasks are read. Raises UserError for a task with the id of another one.
     """
-    store.begin(SCOPE, 0)
+    for round in (FIRST, LATER):
+        store.begin(SCOPE, round)
     return Incoming(_recorded(store, tasks, test, gone, repeated), partial(identity_of, tasks), total_of(tasks))
 
 
@@ -51,14 +57,14 @@ def _recorded(
     repeated: Sequence[Overlap],
 ) -> Iterator[list[Task]]:
     names = {task.id for task in test}
-    told = found = 0
+    told, found, round = 0, 0, FIRST
     for some in portions(tasks):
         distinct(some, names)
-        record(store, gone[told:])
-        record(store, ((overlap.train, overlap.reason) for overlap in repeated[found:]), CONTAMINATED)
-        told, found = len(gone), len(repeated)
+        record(store, gone[told:], round=round)
+        record(store, ((overlap.train, overlap.reason) for overlap in repeated[found:]), CONTAMINATED, round)
+        told, found, round = len(gone), len(repeated), LATER
         yield store.add_tasks(some)
-    record(store, gone[told:])
+    record(store, gone[told:], round=round)
 
 
 def left_out(store: Store) -> list[tuple[str, str]]:
@@ -72,7 +78,7 @@ def contaminated(store: Store) -> list[tuple[str, str]]:
 
 
 def _noted(store: Store, kind: str) -> list[tuple[str, str]]:
-    query = f"SELECT task, reason FROM events e WHERE scope = ? AND kind = ? AND {seen('e')} ORDER BY rowid"
+    query = f"SELECT task, reason FROM events e WHERE scope = ? AND kind = ? AND {seen('e')} ORDER BY round, rowid"
     return list(store.db.rows(query, (SCOPE, kind)))
 
 
