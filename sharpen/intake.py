@@ -28,6 +28,7 @@ class Intake:
     """The labelled tasks of a source as they are read: all have an answer which its own grader takes.
 
     Rows are checked when they are read, so the shares that stop are those of the rows so far; `left_out` grows.
+    Among the first rows one without an answer stops; a later one is a row that cannot be used.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class Intake:
         self.left_out: list[tuple[str, str]] = []
         self._reading = read(spec, split=split, format=format)
         self._max_bad, self._grader, self._allow_bad_gold = max_bad, grader or Grader(), allow_bad_gold
-        self._usable = self._announced = 0
+        self._state, self._content = self._reading.state(), ""
+        self._tasks = self._announced = 0
         self._new: list[tuple[str, str]] = []
         self._refused: list[tuple[str, str]] = []
-        self._without: list[str] = []
+        self._without: list[tuple[str, str]] = []
         self._batches = self._graded()
 
     def first(self, enough: float = inf, held_out: int = 0) -> list[Task]:
@@ -64,18 +66,22 @@ class Intake:
             say(f"  {self.spec} read as {self._reading.read_as}")
         if self._without:
             raise TaskError(
-                f"{len(self._without)} of {self._count()} tasks in {self.spec} have no answer, such as "
-                f"{self._without[0]!r}; give each row an 'answer' to verify attempts against",
-                [*self._reading.skipped, *((name, "has no answer") for name in self._without)],
+                f"{len(self._without)} of {self._count(self._tasks)} tasks in {self.spec} have no answer, such as "
+                f"{self._without[0][0]!r}; give each row an 'answer' to verify attempts against",
+                [*self._reading.skipped, *self._without],
             )
         self._require_golds()
         self._announce()
         return found
 
     def rest(self) -> Iterator[list[Task]]:
-        """Yield the tasks of the other rows as they are read; raises TaskError once too many cannot be used."""
-        for batch in self._batches:
-            self._reading.require(self._max_bad)
+        """Yield the tasks of the other rows as they are read.
+
+        Raises TaskError once too many cannot be used, of which are those without an answer, and where the rows are no
+        longer those of the same content as the first ones.
+        """
+        while (batch := self._next()) is not None:
+            self._reading.require(self._max_bad, self._without)
             self._require_golds()
             self._announce()
             yield batch
@@ -86,37 +92,74 @@ class Intake:
         return self._reading.whole
 
     def identity(self) -> str:
-        """Return a hash of the content that the rows are read from."""
-        return self._reading.identity()
+        """Return a hash of the content that the rows are read from, as it was when that began."""
+        if not self._content:
+            try:
+                content = self._reading.identity()
+            except OSError as gone:
+                raise self._changed() from gone
+            if self._reading.state() != self._state:  # the first rows may be of what it was before
+                raise self._changed()
+            self._content = content
+        return self._content
+
+    def _next(self) -> list[Task] | None:
+        """Return the tasks of the next rows, None at the end; rows of a file that was cut end early, or are broken."""
+        try:
+            batch = next(self._batches, None)
+        except TaskError:
+            self._require_same(whole=False)
+            raise
+        self._require_same(whole=batch is None)
+        return batch
+
+    def _require_same(self, whole: bool) -> None:
+        state = self._reading.state()
+        if state == self._state and not (whole and self._content):
+            return
+        try:
+            same = self._reading.identity() == self._content
+        except OSError:  # it is gone
+            same = False
+        if not same:
+            raise self._changed()
+        self._state = state  # it was touched
+
+    def _changed(self) -> TaskError:
+        return TaskError(
+            f"task file {self.spec!r} changed while it was being read: its first rows and the others are not of one "
+            "file; the same command with the file as it was goes on from there, another --out begins with it as it is"
+        )
 
     def _graded(self) -> Iterator[list[Task]]:
+        """Grade the gold answers of batch after batch; `first` and `rest` judge what that finds."""
         skipped = 0
         for batch in self._reading.batches:
             new, skipped = self._reading.skipped[skipped:], len(self._reading.skipped)
-            self._usable += len(batch)
-            self._without += [t.id for t in batch if t.answer is None]
+            self._tasks += len(batch)
+            without = [(t.id, "has no answer") for t in batch if t.answer is None]
             asked = [t for t in batch if t.answer is not None]
             golds = zip(asked, self._grader.grade_golds(asked), strict=True)
             refused = {t.id: refusal(t, verdict) for t, verdict in golds if verdict.outcome != "right"}
-            refused |= {t.id: "has no answer" for t in batch if t.answer is None}
+            self._without += without
             self._refused += refused.items()
-            self._new += [*new, *refused.items()]
-            self.left_out += [*new, *refused.items()]
-            yield [t for t in batch if t.id not in refused]
+            self._new += [*new, *refused.items(), *without]
+            self.left_out += [*new, *refused.items(), *without]
+            yield [t for t in asked if t.id not in refused]
 
     def _require_golds(self) -> None:
-        refused = len(self._refused)
-        if refused < self._usable and (refused / self._usable <= BAD_GOLD or self._allow_bad_gold):
+        refused, golds = len(self._refused), self._tasks - len(self._without)
+        if refused < golds and (refused / golds <= BAD_GOLD or self._allow_bad_gold):
             return
         name, reason = self._refused[0]
         raise TaskError(
-            f"{refused} of {self._count()} gold answers in {self.spec} are not right by their own grader, such as "
+            f"{refused} of {self._count(golds)} gold answers in {self.spec} are not right by their own grader, such as "
             f"{name!r}: {reason}; write them as one plain answer, or leave them out with --allow-bad-gold",
             self.left_out,
         )
 
-    def _count(self) -> str:
-        return f"{self._usable}" if self.whole else f"the first {self._usable}"
+    def _count(self, some: int) -> str:
+        return f"{some}" if self.whole else f"the first {some}"
 
     def _announce(self) -> None:
         """Say which rows became no task since it was said last."""

@@ -150,6 +150,7 @@ def _and_rest(first: list[Task], intake: Intake) -> Sequence[Task]:
     if intake.whole:
         return first
     say(f"  these rows of {intake.spec} are checked; the rest are as the run comes to them")
+    intake.identity()  # now: what comes later is held to it
     return Incoming(chain([first], intake.rest()), intake.identity)
 
 

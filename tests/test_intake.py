@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -20,6 +21,7 @@ from sharpen import cli, setup
 from sharpen.data import tables
 from sharpen.errors import TaskError
 from sharpen.incoming import identity_of
+from sharpen.ledger.check import faults
 from sharpen.ledger.left_out import contaminated, left_out, recorded
 from sharpen.models.scripted import Asked, Scripted
 from sharpen.report.cards import CARD
@@ -135,6 +137,17 @@ def test_too_many_bad_rows_stop_a_run_that_goes_on_where_they_are_allowed(
     assert not (tmp_path / "run" / setup.REFUSED).exists()
 
 
+def test_later_rows_without_an_answer_are_rows_that_cannot_be_used(tmp_path: Path) -> None:
+    file = tasks_file(tmp_path, lambda i: {"answer": None} if 600 <= i < 620 else {})
+    for allow in (False, True):  # says nothing of a row that has no gold answer
+        data = setup.train_and_test(str(file), str(tmp_path / "unseen.jsonl"), 1, 0.01, allow_bad_gold=allow)
+        with pytest.raises(TaskError, match=r"20 of the first 768 rows cannot be used: r600: has no answer;.*--max-ba"):
+            len(data.tasks)
+    data = setup.train_and_test(str(file), str(tmp_path / "unseen.jsonl"), 1, 0.03)
+    assert len(data.tasks) == ROWS - 20
+    assert data.left_out == [(f"r{i}", "has no answer") for i in range(600, 620)]
+
+
 def test_the_first_rows_stop_a_run_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tasks_file(tmp_path, lambda i: {"question": ""} if i in (3, 4, 5) else {})
     model = Model(monkeypatch)
@@ -161,6 +174,32 @@ def test_later_tasks_that_are_measured_on_are_found(tmp_path: Path, monkeypatch:
     assert model.asked.count("r600") == 1
 
 
+def test_a_finished_run_that_is_done_again_and_stopped_hides_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted() -> tuple[list[str], list[str]]:
+        with Store(tmp_path / "run", read_only=True) as store:
+            return [name for name, _ in left_out(store)], [name for name, _ in contaminated(store)]
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    tasks_file(tmp_path, lambda i: {"question": ""} if i in (100, 700) else {})
+    Model(monkeypatch)
+    assert run(tmp_path) == 0
+    assert noted() == (["r100", "r700"], ["r600"])
+    assert list(faults(tmp_path / "run")) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["sharpen.improve"].Loop, "round", stop)
+        assert run(tmp_path) == 130
+    assert noted() == (["r100", "r700"], ["r600"])
+    assert list(faults(tmp_path / "run")) == []
+    assert run(tmp_path) == 0
+    assert noted() == (["r100", "r700"], ["r600"])
+    assert query(tmp_path / "run", "SELECT count(*) FROM events WHERE scope = 'import'") == [(3,)]
+    assert list(faults(tmp_path / "run")) == []
+
+
 def test_a_tenth_of_the_first_rows_is_held_out_and_not_learnt_from(tmp_path: Path) -> None:
     file = tasks_file(tmp_path)
     data = setup.train_and_test(str(file), "", 1)
@@ -178,6 +217,50 @@ def test_the_same_file_has_the_same_identity_and_one_that_changed_at_its_end_ano
     assert identity() == before
     tasks_file(tmp_path, lambda i: {"question": "and the last one?"} if i == ROWS - 1 else {})
     assert identity() != before
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:40_000])
+
+
+def grow(file: Path) -> None:
+    with file.open("a") as rows:
+        rows.write(json.dumps({"id": "new", "question": "new?", "answer": "7"}) + "\n")
+
+
+def rewrite(file: Path) -> None:
+    """Other answers, and neither size nor time of the last change tells of them."""
+    before = file.stat()
+    with file.open("r+") as rows:  # in place: the run reads the same file
+        said = rows.read().replace('"answer": "7"', '"answer": "8"')
+        rows.seek(0)
+        rows.write(said)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [cut, grow, rewrite, Path.unlink])
+@pytest.mark.parametrize("read", [0, 1100])
+def test_a_file_that_changes_while_it_is_read_stops_the_run(
+    tmp_path: Path, change: Callable[[Path], None], read: int
+) -> None:
+    file = tasks_file(tmp_path)
+    data = setup.train_and_test(str(file), str(tmp_path / "unseen.jsonl"), 1)
+    assert len(data.tasks[:read]) == read
+    before = identity_of(data.tasks)
+    change(file)
+    assert identity_of(data.tasks) == before
+    for _ in range(2):
+        with pytest.raises(
+            TaskError, match=r"many.jsonl' changed while it was being read.*file as it was goes on.*another --out"
+        ):
+            len(data.tasks)
+
+
+def test_a_file_that_was_only_touched_is_read_on(tmp_path: Path) -> None:
+    file = tasks_file(tmp_path)
+    data = setup.train_and_test(str(file), str(tmp_path / "unseen.jsonl"), 1)
+    os.utime(file, (1, 1))
+    assert len(data.tasks) == ROWS
 
 
 def test_pictures_of_a_parquet_file_are_copied_as_the_run_comes_to_them(tmp_path: Path) -> None:

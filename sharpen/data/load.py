@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -51,6 +51,8 @@ class Reading:
     """May be gone through once."""
     identity: Callable[[], str]
     """A hash of the content that the rows are read from."""
+    state: Callable[[], object] = tuple
+    """What changes when the content does, at no cost."""
     rows: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     read_as: str = ""
@@ -58,19 +60,23 @@ class Reading:
     whole: bool = False
     """Whether all is read."""
 
-    def require(self, max_bad: float) -> None:
-        """Raise TaskError where the share of the rows so far that cannot be used exceeds `max_bad`, or it is all."""
-        bad, rows = len(self.skipped), self.rows
+    def require(self, max_bad: float, also: Sequence[tuple[str, str]] = ()) -> None:
+        """Raise TaskError where the share of the rows so far that cannot be used exceeds `max_bad`, or it is all.
+
+        `also` are (id, reason) of rows that became tasks which the caller cannot use.
+        """
+        bad, rows = len(self.skipped) + len(also), self.rows
         if self.whole and not rows:
             raise TaskError(f"task file {self.name!r} holds no rows; give at least one with a question")
         if not rows or (bad < rows and bad / rows <= max_bad):  # not bad <= max_bad * rows: 0.29 * 100 < 29
             return
-        named = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:SHOWN])
+        skipped = [*self.skipped, *also]
+        named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:SHOWN])
         more = f"; and {bad - SHOWN} more" if bad > SHOWN else ""
         allow = f", or leave them out with --max-bad {math.ceil(100 * bad / rows) / 100}" if bad < rows else ""
         seen = f"{rows}" if self.whole else f"the first {rows}"
         message = f"{self.name}: {bad} of {seen} rows cannot be used: {named}{more}. Repair them{allow}"
-        raise TaskError(message, self.skipped)
+        raise TaskError(message, skipped)
 
 
 def load(spec: str | Path, *, split: str = "train", seed: int = 0, max_bad: float = 0.0, format: str = "") -> Loaded:
@@ -99,9 +105,9 @@ def read(spec: str | Path, *, split: str = "train", seed: int = 0, format: str =
     name, colon, count = str(spec).partition(":")
     if colon and name in WORLDS:
         drawn = _from_world(name, count, split, seed)
-        return Reading(str(spec), iter([drawn]), lambda: digest(str(spec), split, seed), len(drawn), whole=True)
+        return Reading(str(spec), iter([drawn]), lambda: digest(str(spec), split, seed), rows=len(drawn), whole=True)
     found, chosen = _source(str(spec), split, format)
-    reading = Reading(found.name, iter(()), found.identity)
+    reading = Reading(found.name, iter(()), found.identity, found.state)
     reading.batches = _read(found, chosen, reading)
     return reading
 
@@ -151,7 +157,8 @@ def _source(spec: str, split: str, format: str) -> tuple[Source, Format | None]:
     benchmark, file = known
     parts = [source(part, split) for part in ([file] if file else benchmark.specs(split))]
     rows = chain.from_iterable(part.rows for part in parts)
-    return Source(spec, rows, parts[0].home, lambda: digest([part.identity() for part in parts])), benchmark
+    identity, state = (lambda: digest([part.identity() for part in parts])), (lambda: [p.state() for p in parts])
+    return Source(spec, rows, parts[0].home, identity, state), benchmark
 
 
 def _safely(name: str, rows: Iterable[Named]) -> Iterator[Named]:

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -38,6 +38,8 @@ class Source:
     rows: Iterable[Named]
     home: Home
     identity: Callable[[], str]
+    state: Callable[[], object] = tuple
+    """What changes when the content does, at no cost; the content may be the same all the same."""
 
 
 def source(spec: str, split: str) -> Source:
@@ -47,13 +49,13 @@ def source(spec: str, split: str) -> Source:
     if URL.match(spec):
         local = fetch(spec)
         home = Remote(spec.split("?")[0].rpartition("/")[0])
-        return Source(spec, _file(local, spec), home, partial(_content, [local]))
+        return Source(spec, _file(local, spec), home, partial(_content, [local]), partial(_states, [local]))
     path = Path(spec)
     if not os.path.exists(path):  # Path.exists raises on a name too long
         raise TaskError(f"task file {short(spec)!r} does not exist; give a {KNOWN}")
     if path.is_dir():
         return _folder(path, split)
-    return Source(spec, _file(path, spec), Folder(path.parent), partial(_content, [path]))
+    return Source(spec, _file(path, spec), Folder(path.parent), partial(_content, [path]), partial(_states, [path]))
 
 
 def _content(files: Sequence[Path]) -> str:
@@ -62,13 +64,23 @@ def _content(files: Sequence[Path]) -> str:
 
 def file_hash(file: Path) -> str:
     """Return the sha256 of a file; one that did not change meanwhile is read once."""
-    about = file.stat()
-    return _hashed(file, about.st_size, about.st_mtime_ns)
+    return _hashed(file, _state(file))
 
 
-@lru_cache
-def _hashed(file: Path, size: int, changed: int) -> str:
+@cache
+def _hashed(file: Path, state: tuple[int, ...]) -> str:
     return sha256(file)
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    """Size and times, of which a program that writes the file can set the first one only."""
+    about = file.stat()
+    return about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
+def _states(files: Sequence[Path]) -> list[tuple[int, ...] | None]:
+    """The state of each file, None for one that is gone."""
+    return [_state(file) if file.exists() else None for file in files]
 
 
 def _file(path: Path, name: str) -> Iterable[Named]:
@@ -101,11 +113,12 @@ def _folder(path: Path, split: str) -> Source:
     described = next((m for s in READERS if (m := path / f"metadata{s}").is_file()), None)
     if described is not None:
         rows = (_pictured(row) for row in _file(described, str(described)))
-        return Source(str(path), rows, Folder(path), partial(_content, [described]))
+        return Source(str(path), rows, Folder(path), partial(_content, [described]), partial(_states, [described]))
     shards = _shards(path, split)
     if shards:
         rows = (row for shard in shards for row in _file(shard, str(shard)))
-        return Source(str(path), rows, Folder(shards[0].parent), partial(_content, shards))
+        home = Folder(shards[0].parent)
+        return Source(str(path), rows, home, partial(_content, shards), partial(_states, shards))
     classes = sorted(
         f.name for f in path.iterdir() if f.is_dir() and any(p.suffix.lower() in PICTURES for p in f.iterdir())
     )
@@ -115,7 +128,8 @@ def _folder(path: Path, split: str) -> Source:
             f"pictures; give a {KNOWN}"
         )
     files = sorted(p for name in classes for p in (path / name).iterdir() if p.suffix.lower() in PICTURES)
-    return Source(str(path), _classes(files, classes), Folder(path), partial(_listed, files))
+    folders = partial(_states, [path / name for name in classes])  # of the files it would cost too much
+    return Source(str(path), _classes(files, classes), Folder(path), partial(_listed, files), folders)
 
 
 def _shards(path: Path, split: str) -> list[Path]:

@@ -23,6 +23,7 @@ from PIL import Image as pil
 from sharpen.data import pictures, tables
 from sharpen.data.load import load, load_tasks
 from sharpen.data.remote import fetch
+from sharpen.data.sources import source
 from sharpen.errors import TaskError
 from sharpen.types import Image
 
@@ -129,6 +130,26 @@ def test_pictures_sorted_into_folders(tmp_path: Path) -> None:
         ("dog/1.png", "dog", ("cat", "dog")),
     ]
     assert tasks[2].question == "Which of these does the image show?\nA. cat\nB. dog"
+
+
+@pytest.mark.parametrize("sorted_into_folders", [True, False])
+def test_what_lies_in_a_folder_has_another_state_when_it_changes(tmp_path: Path, sorted_into_folders: bool) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(png(1))
+    if not sorted_into_folders:
+        for shard in ("a.jsonl", "b.jsonl"):
+            (tmp_path / shard).write_text(json.dumps({"question": "?", "answer": "1"}))
+    found = source(str(tmp_path), "train")
+    state, identity = found.state(), found.identity()
+    assert (state, identity) == (found.state(), found.identity())
+    gone = tmp_path / ("dog/1.png" if sorted_into_folders else "b.jsonl")
+    gone.unlink()
+    assert found.state() != state
+    with pytest.raises(FileNotFoundError):
+        found.identity()
+    gone.write_bytes(b"longer than it was, whatever that may have been" * 9)
+    assert found.identity() != identity
 
 
 def test_the_shards_of_a_split(tmp_path: Path) -> None:
