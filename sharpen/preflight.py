@@ -26,7 +26,7 @@ from .verbs import first_unexpected
 
 LOOKED_AT = 200  # tasks whose prompts are made, evenly spread: ours
 TRIED = 32  # most tasks that speed and length are measured on: ours
-ATTEMPTS = 256  # attempts at all of these together, as many at each: what a CPU writes at once, so at a run's speed
+ATTEMPTS = 256  # attempts at all of these together, as many at each: enough for the speed of a run (ours)
 PASSES = 3  # forward passes that a token takes in training: one on, and a backward one of twice the work
 ROW_BYTES = 500  # what an attempt's row takes in the ledger beside its packed parts, with its indexes: ours
 

@@ -59,7 +59,10 @@ class Stretch:
 
 
 class Prompts:
-    """The prompts of one network that were read last."""
+    """The prompts of one network that were read last.
+
+    A change of its weights in place is noticed, unless it is made behind autograd's back, by `.data`: then `forget`.
+    """
 
     def __init__(self, model: HF) -> None:
         self.model = model
