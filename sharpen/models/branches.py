@@ -17,6 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from .kernel import attending
 from .prompts import Stretch, beside
 
 NAME = "sharpen_branches"
@@ -132,12 +133,12 @@ _branches: Branches | None = None
 def branching(config: Any, branches: Branches) -> Generator[None]:
     """Let the rows of all passes inside see their prompts; `config` is that of the language model."""
     global _branches
-    before = config._attn_implementation
-    _branches, config._attn_implementation = branches, NAME
+    _branches = branches
     try:
-        yield
+        with attending(config, NAME):
+            yield
     finally:
-        _branches, config._attn_implementation = None, before
+        _branches = None
 
 
 def attention(
@@ -163,13 +164,13 @@ _tried: dict[int, bool] | None = None
 def dispatches(net: Any, config: Any, layers: int) -> bool:
     """Whether attention of all layers goes through the library's functions and asks for nothing that `look` lacks."""
     global _tried
-    before = config._attn_implementation
-    _tried, config._attn_implementation = {}, TRIAL
+    _tried = {}
     try:
-        net(input_ids=torch.zeros((1, 1), dtype=torch.long, device=net.device))
+        with attending(config, TRIAL):
+            net(input_ids=torch.zeros((1, 1), dtype=torch.long, device=net.device))
         return sorted(_tried) == list(range(layers)) and all(_tried.values())
     finally:
-        _tried, config._attn_implementation = None, before
+        _tried = None
 
 
 def trial(

@@ -19,6 +19,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from ..errors import Unsupported
+from .kernel import attending
 from .model import IMAGE
 
 NAME = "sharpen_shares"
@@ -51,12 +52,12 @@ _capture: Capture | None = None
 def capturing(config: Any, capture: Capture) -> Generator[Capture]:
     """Measure shares in all forward passes inside; `config` is that of the language model."""
     global _capture
-    before = config._attn_implementation
-    _capture, config._attn_implementation = capture, NAME
+    _capture = capture
     try:
-        yield capture
+        with attending(config, NAME):
+            yield capture
     finally:
-        _capture, config._attn_implementation = None, before
+        _capture = None
     missing = sorted(capture.layers - set(capture.found))
     if missing:
         raise Unsupported(
