@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from sharpen.models import load
+from sharpen.models.decode import standing
 from sharpen.models.hf import HF, Row
 from sharpen.models.model import Sampling, Write
 from sharpen.worlds import world
@@ -45,13 +46,14 @@ def ours(model: HF, asked: Sequence[Write], *, anew: bool = False) -> float:
 @torch.inference_mode()
 def generate(model: HF, asked: Sequence[Write], size: int) -> float:
     """Return continuations/s of `generate`, rows of like length together."""
-    ordered = sorted((Row(w.prompt, w.given[0]) for w in asked), key=len)
+    ordered = sorted(asked, key=standing)
     began = clock()
     for start in range(0, len(ordered), size):
-        inputs = model.inputs(ordered[start : start + size], left=True)
+        some = ordered[start : start + size]
+        inputs = model.inputs([Row(w.prompt, w.given[0]) for w in some], left=True)
         model.net.generate(
-            **inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=model.max_tokens,
-            suppress_tokens=list(model.render.banned),
+            **inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0,
+            max_new_tokens=max(w.sampling.max_tokens for w in some), suppress_tokens=list(model.render.banned),
         )  # fmt: skip
     return len(asked) / (clock() - began)
 

@@ -192,16 +192,19 @@ class HF:
 
     @property
     def packs(self) -> bool:
-        """Whether several responses may stand behind one prompt: where the model takes a mask of ours as it is."""
+        """Whether several responses may stand behind one prompt: where the model takes a mask of ours as it is.
+
+        Eager attention adds a mask to its scores, so that one of true and false would hide nothing.
+        """
         config = self.decoder.config
         windows = "sliding_attention" in (getattr(config, "layer_types", None) or ())
-        return self.family.packs and not windows and config._attn_implementation in {"sdpa", "eager"}
+        return self.family.packs and not windows and config._attn_implementation == "sdpa"
 
     @cached_property
     @torch.inference_mode()
     def branches(self) -> bool:
         """Whether rows go on from one copy of their prompt: attention of all layers is ours to give (CPU measured)."""
-        plain = self.packs and self.decoder.config._attn_implementation == "sdpa" and self.device.type == "cpu"
+        plain = self.packs and self.device.type == "cpu"
         return plain and dispatches(self.net.model, self.decoder.config, self.layers)
 
     @property

@@ -82,6 +82,7 @@ class Slots(Cache):
         self.columns = self.columns or self.window.high + ROOM
         longest = max(sum(map(len, run[held:])) for run in runs)
         columns = slice(self.window.high - longest, self.window.high)
+        self.window.low = min(self.window.low, columns.start)  # rows may be moved before the first step looks at them
         for n, layer in enumerate(self.layers):
             for name in ("keys", "values"):
                 like = getattr(runs[0][0], name)[n]

@@ -69,6 +69,19 @@ def test_free_rows_go_to_the_next_task_and_change_no_attempt(
     assert sum(steps) == sum(len(some) - 1 for some in whole.values())
 
 
+def test_rows_that_take_the_place_of_ones_that_ended_at_their_first_token_see_all_that_was_given(
+    random_model: Any, tasks: list[Task]
+) -> None:
+    """They move before any step has looked back; prefixes with room for one token more are usual among resumed ones."""
+    last = replace(HOT, max_tokens=1)
+    asked = [
+        Write(random_model.prompt(t), last if i < 3 else HOT, i, (0,), given=(tuple(range(40, 60 - 3 * i)),))
+        for i, t in enumerate(tasks)
+    ]
+    apart = {(i, 0): ids(random_model, [w])[0, 0] for i, w in enumerate(asked)}
+    assert ids(random_model, asked) == apart
+
+
 def test_the_cache_of_a_batch_is_freed_when_its_last_attempt_ends(
     random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,26 @@ def test_a_model_without_sdpa_falls_back_to_eager_and_says_so(
         load(str(random_folder), Loading(attention="sdpa"))
 
 
+def test_eager_attention_writes_and_reads_the_same(random_folder: Path) -> None:
+    """Several attempts at a task, and prefixes of it: none sees another, whichever kernel is asked for."""
+    models = [load(str(random_folder), Loading(attention=kernel)) for kernel in ("sdpa", "eager")]
+    tasks = world("digits").tasks("train", 2)
+    given = ((), ((5, 6, 7),), ((9, 8),))
+    found: list[dict[tuple[int, int], tuple[int, ...]]] = []
+    readings: list[list[float]] = []
+    for model in models:
+        prompts = [model.prompt(t) for t in tasks]
+        limit = Sampling(1.0, max_tokens=8)
+        asked = [Write(p, limit, i, (0, 1), given=g) for p in prompts for i, g in enumerate(given)]
+        found.append({(w.request, w.attempt): w.part.ids for w in model.write(asked)})
+        reads = [Read(prompts[0], found[0][i, 0], (1,)) for i in range(3)]
+        numbers = dict(model.read(reads))
+        readings.append([x for i in range(3) for x in (*numbers[i].logprobs, *numbers[i].attention[1][0])])
+    assert models[1].describe()["attention"] == "eager"
+    assert found[0] == found[1]
+    assert readings[1] == pytest.approx(readings[0], abs=1e-4)
+
+
 def test_a_kernel_that_is_not_there_is_refused_by_name(random_folder: Path) -> None:
     with pytest.raises(ModelError, match="does not run with attention 'flash_attention_2'"):
         load(str(random_folder), Loading(attention="flash_attention_2"))
