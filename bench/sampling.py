@@ -13,6 +13,7 @@ import torch
 
 from sharpen.models.hf import HF, ROWS, Row
 from sharpen.models.model import Prompt, Sampling, Write
+from sharpen.models.settings import GPU_ROWS
 from sharpen.worlds import world
 
 from . import shapes
@@ -57,7 +58,7 @@ def endless(model: HF, prompts: Sequence[Prompt], steps: int) -> float:
     """Return tokens/s of our loop where every row ends after just `steps`: none leaves, none enters; the bound."""
     stops, model.render.stop_ids = model.render.stop_ids, frozenset({-1})
     try:
-        some = prompts[: ROWS // ATTEMPTS]
+        some = prompts[: (ROWS if model.device.type == "cpu" else GPU_ROWS) // ATTEMPTS]
         rates = [ours(model, some, steps) for _ in range(max(1, len(prompts) // len(some)))]
         return len(rates) / sum(1 / rate for rate in rates)
     finally:
