@@ -16,6 +16,7 @@ from .branches import Branches, branching
 from .draws import draw, penalised, streams, uniforms
 from .model import Write
 from .slots import Slots
+from .stops import said
 
 if TYPE_CHECKING:
     from .hf import HF
@@ -36,6 +37,7 @@ class Attempt:
 
     request: int
     attempt: int
+    given: tuple[int, ...] = ()
     ids: list[int] = field(default_factory=list[int])
     logprobs: list[float] = field(default_factory=list[float])
 
@@ -109,7 +111,8 @@ class Batch:
         model, of = self.model, [self.requests[i] for i in taken]
         read = model.read_prompts
         runs = read.go_on(of, read.read([r.prompt for r in of])) if model.packs else read.whole(of)
-        new = [[Attempt(i, a) for a in self.requests[i].attempts] for i in taken]
+        given = [tuple(i for some in r.given for i in some) for r in of]
+        new = [[Attempt(i, a, g) for a in self.requests[i].attempts] for i, g in zip(taken, given, strict=True)]
         run = np.repeat(np.arange(len(runs)), [*map(len, new)])
         held = 0
         if self.prompts is not None:
@@ -156,12 +159,14 @@ class Batch:
         self.step[some] += 1
         stopped = np.isin(tokens, self.stops)
         full = self.step[some] >= self.limit[some]
-        for row, (token, attempt) in enumerate(zip(tokens.tolist(), self.attempts[some], strict=True)):
-            if attempt is None:
-                continue
-            attempt.ids.append(token)
+        live = [(row, a) for row, a in enumerate(self.attempts[some]) if a is not None]
+        for row, attempt in live:
+            attempt.ids.append(int(tokens[row]))
             attempt.logprobs.append(logprobs[row])
-            stop = bool(stopped[row]) or self._says_stop(attempt)
+        if self.sampling.stop:
+            stopped[[row for row, _ in live]] |= said([a for _, a in live], self.sampling.stop, self.model.render.said)
+        for row, attempt in live:
+            stop = bool(stopped[row])
             if stop or full[row]:
                 self.attempts[row] = None
                 yield finished(self.model, self.requests[attempt.request], attempt, "stop" if stop else "length")
@@ -211,11 +216,6 @@ class Batch:
             )
         self.logits = model.head(out.last_hidden_state[:, -1])
         self.start -= self.cache.advance(low)
-
-    def _says_stop(self, attempt: Attempt) -> bool:
-        """Whether the text so far holds one of the stop strings; the last token must have completed it."""
-        stops = self.sampling.stop
-        return bool(stops) and any(s in self.model.render.texts([attempt.ids])[0] for s in stops)
 
 
 def standing(request: Write) -> int:

@@ -37,7 +37,11 @@ class Sampling:
     min_p: float = 0.0
     repetition_penalty: float = 1.0
     stop: tuple[str, ...] = ()
-    """Strings that end an attempt where its text comes to hold one; they stay in the text."""
+    """Strings that end an attempt where its text comes to hold one; they stay in the text.
+
+    One may begin in what is given, so that a resumed attempt ends where the same attempt as a whole does; one that
+    stands in what is given to its end does not count.
+    """
 
     def __post_init__(self) -> None:
         require(self.temperature >= 0, "temperature", self.temperature, "0 (greedy) or more")

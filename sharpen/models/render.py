@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from ..errors import ModelError, TaskError
@@ -190,17 +191,19 @@ class Renderer:
 
         A character cut by a boundary between runs goes whole to the later one; end-of-turn tokens have no text.
         """
+        done = list(accumulate(runs, lambda before, run: [*before, *run], initial=list[int]()))[1:]
         result: list[str] = []
-        done: list[int] = []
         shown = ""
-        for at, run in enumerate(runs):
-            done += run
-            text: str = self.tokenizer.decode([i for i in done if i not in self.stop_ids], skip_special_tokens=False)
-            if at < len(runs) - 1:
-                text = text.rstrip("\ufffd")
-            result.append(text[len(shown) :])
-            shown = text
+        for at, text in enumerate(self.said(done)):
+            whole = text if at == len(done) - 1 else text.rstrip("\ufffd")
+            result.append(whole[len(shown) :])
+            shown = whole
         return tuple(result)
+
+    def said(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """Return the text of each row by itself; end-of-turn tokens have none."""
+        spoken = [[i for i in row if i not in self.stop_ids] for row in rows]
+        return self.tokenizer.batch_decode(spoken, skip_special_tokens=False) if rows else []
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Return the text of each token, for showing."""

@@ -16,7 +16,8 @@ from transformers import MinPLogitsWarper, RepetitionPenaltyLogitsProcessor
 from sharpen.errors import ModelError, UserError
 from sharpen.models import decode, hf
 from sharpen.models.draws import draw, keep_likeliest, penalised
-from sharpen.models.model import Sampling, Write
+from sharpen.models.model import Prompt, Sampling, Write
+from sharpen.models.prompts import Prompts, Stretch
 from sharpen.models.slots import Slots
 from sharpen.plan import rollout_keys
 from sharpen.types import Task
@@ -147,6 +148,36 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(
     assert "3 at a time" in said
 
 
+@pytest.mark.parametrize("fits", [1, 0])
+def test_memory_that_runs_out_while_prompts_are_read_loses_nothing(
+    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fits: int
+) -> None:
+    """Six tasks of 4 attempts in 8 rows; no pass over more than `fits` prompts once the first two tasks are under way.
+
+    Half as many rows have room for one task.
+    """
+    asked = requests(random_model, tasks)
+    whole = ids(random_model, asked)
+    monkeypatch.setattr(hf, "ROWS", 8)
+    reading = Prompts.read
+
+    def tight(prompts: Prompts, some: Sequence[Prompt]) -> list[Stretch]:
+        if len(some) > fits and (not fits or prompts.kept):
+            raise torch.OutOfMemoryError
+        return reading(prompts, some)
+
+    monkeypatch.setattr(Prompts, "read", tight)
+    random_model.read_prompts.forget()
+    if not fits:
+        with pytest.raises(ModelError, match="no memory for one attempt"):
+            ids(random_model, asked)
+        return
+    written = list(random_model.write(asked))
+    assert len(written) == 24
+    assert {(w.request, w.attempt): w.part.ids for w in written} == whole
+    assert "attempts go on, 4 at a time" in capsys.readouterr().err
+
+
 def test_min_p_and_repetition_penalty_do_as_transformers_does() -> None:
     torch.manual_seed(0)
     logits, prompt = torch.randn(3, 20) * 3, torch.randint(20, (3, 5))
@@ -170,6 +201,26 @@ def test_a_penalty_counts_what_prompt_and_attempt_hold(random_model: Any, tasks:
     assert written.part.ids == tuple(out[0, inputs["input_ids"].shape[1] :].tolist())
     plain = ids(random_model, [Write(prompt, replace(greedy, repetition_penalty=1.0), 0, (0,))])
     assert plain[0, 0] != written.part.ids
+
+
+def test_a_penalty_follows_rows_that_move_up_when_others_end(random_model: Any, tasks: list[Task]) -> None:
+    """The first of 24 rows end after 5 tokens, others after 10: the last ones take their places with what they hold."""
+    hot = replace(HOT, repetition_penalty=3.0)
+    asked = requests(random_model, tasks, hot)[::-1]
+    together = ids(random_model, asked)
+    for i, request in enumerate(asked):
+        assert ids(random_model, [request]) == {(0, a): together[i, a] for a in range(4)}
+    assert len({len(some) for some in together.values()}) > 2
+
+
+def test_a_penalty_counts_what_is_given(random_model: Any, tasks: list[Task]) -> None:
+    """Greedy with a penalty goes on from its own prefix as it did; without the given ids it would repeat them."""
+    greedy = Sampling(0.0, max_tokens=12, repetition_penalty=1.8)
+    for prompt in map(random_model.prompt, tasks):
+        (whole,) = random_model.write([Write(prompt, greedy, 0, (0,))])
+        given = (whole.part.ids[:3], whole.part.ids[3:6])
+        (rest,) = random_model.write([Write(prompt, replace(greedy, max_tokens=6), 0, (0,), given=given)])
+        assert rest.part.ids == whole.part.ids[6:]
 
 
 def test_a_stop_string_ends_an_attempt_where_its_text_comes_to_hold_it(random_model: Any, tasks: list[Task]) -> None:
