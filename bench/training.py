@@ -1,6 +1,9 @@
 """Training, beside TRL's SFTTrainer and DPOTrainer on the same examples, batch and frozen modules.
 
+It ends with an error where the losses of the two differ by more than 1e-4 in any of the first steps.
+
 python -m bench.training          # 64 tasks, 5 attempts each
+python -m bench.training --lora 8 # adapters on both sides
 python -m bench.training --device cuda --shape qwen2.5-vl-3b --lora 16    # ours alone
 """
 
@@ -38,6 +41,12 @@ BATCH = 16
 EACH = 5
 """Attempts at a task."""
 SETTINGS = Train(epochs=1, batch=BATCH, micro_batch=BATCH, checkpoints=0, warmup=0.0)
+STEPS = 3
+"""Steps whose losses are compared: the first of preferences is log 2 for any code, as long as nothing was learnt."""
+AGREE = 1e-4
+"""Most that two losses may differ by."""
+NLL = 0.5
+"""Weight of the chosen attempts' own loss beside preferences, where losses are compared."""
 
 
 def attempts(model: HF, tasks: int, each: int) -> list[list[Rollout]]:
@@ -63,8 +72,8 @@ class Timed(trainer.ExampleTrainer):
         return done
 
 
-def ours(model: HF, examples: Sequence[Example], seen: list[float], lora: int = 0) -> float:
-    """Train by our trainer; return examples/s, and add its first loss to `seen`.
+def ours(model: HF, examples: Sequence[Example], seen: list[dict[str, Any]], settings: Train = SETTINGS) -> float:
+    """Train by our trainer; return examples/s, and add what it tells of the training to `seen`.
 
     The starting model's log-probs of pairs are in the time, since TRL computes them in its training.
     """
@@ -73,9 +82,9 @@ def ours(model: HF, examples: Sequence[Example], seen: list[float], lora: int = 
     reference = known(model, examples)
     reading = clock() - began
     with TemporaryDirectory() as folder:
-        resolved = trainer.resolved(replace(SETTINGS, lora=lora), model)
+        resolved = trainer.resolved(settings, model)
         made = trainer._train(model, trainer.units(examples), resolved, Path(folder), reference, 0)  # pyright: ignore[reportPrivateUsage]
-    seen.append(made["curve"][0]["loss"])
+    seen.append(made)
     return len(examples) / (reading + Timed.seconds)
 
 
@@ -103,30 +112,39 @@ def rendered(model: HF, rollout: Rollout) -> dict[str, Any]:
     return {"prompt": prompt, "completion": text, "images": [decode(i) for i in task.images]}
 
 
-def trl(model: HF, rows: list[dict[str, Any]], kind: str, seen: list[float]) -> float:
-    """Train by TRL on the same rows; the modules that we freeze are frozen."""
+def trl(
+    model: HF, rows: list[dict[str, Any]], kind: str, seen: list[list[float]], settings: Train = SETTINGS,
+    **beside: Any,
+) -> float:  # fmt: skip
+    """Train by TRL on the same rows, with the same modules frozen or adapted; add the losses of its steps to `seen`."""
     from datasets import Dataset
+    from peft import LoraConfig
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
     net: Any = AutoModelForImageTextToText.from_pretrained(model.folder, dtype=torch.float32)
+    adapters: LoraConfig | None = None
+    if settings.lora:
+        names = trainer.adaptable(model)
+        adapters = LoraConfig(r=settings.lora, lora_alpha=settings.lora_alpha, target_modules=names)
     for name, parameter in net.named_parameters():
         parameter.requires_grad_(not name.startswith(model.frozen))
     with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         common: dict[str, Any] = {
-            "output_dir": folder, "per_device_train_batch_size": BATCH, "num_train_epochs": 1, "learning_rate": 5e-4,
-            "lr_scheduler_type": "cosine", "logging_steps": 1, "save_strategy": "no", "report_to": "none",
-            "use_cpu": not torch.cuda.is_available(), "bf16": torch.cuda.is_available(), "max_length": None,
-            "gradient_checkpointing": False, "disable_tqdm": True, "seed": 0,
+            "output_dir": folder, "per_device_train_batch_size": BATCH, "num_train_epochs": settings.epochs,
+            "learning_rate": trainer.resolved(settings, model).lr, "lr_scheduler_type": "cosine", "logging_steps": 1,
+            "save_strategy": "no", "report_to": "none", "use_cpu": not torch.cuda.is_available(),
+            "bf16": torch.cuda.is_available(), "max_length": None, "gradient_checkpointing": False,
+            "disable_tqdm": True, "seed": 0, **beside,
         }  # fmt: skip
         made, config = (SFTTrainer, SFTConfig) if kind == "sft" else (DPOTrainer, DPOConfig)
-        processor = AutoProcessor.from_pretrained(model.folder)
         run: Any = made(
-            model=net, args=config(**common), train_dataset=Dataset.from_list(rows), processing_class=processor
-        )
+            model=net, args=config(**common), train_dataset=Dataset.from_list(rows), peft_config=adapters,
+            processing_class=AutoProcessor.from_pretrained(model.folder),
+        )  # fmt: skip
         began = clock()
         run.train()
         seconds = clock() - began
-    seen.append(run.state.log_history[0]["loss"])
+    seen.append([step["loss"] for step in run.state.log_history if "loss" in step])
     return len(rows) / seconds
 
 
@@ -146,38 +164,44 @@ def matrix_bound(model: HF, examples: Sequence[Example]) -> float:
     return BATCH / seconds
 
 
-def compare(model: HF, kind: str, examples: Sequence[Example], rows: list[dict[str, Any]], times: int) -> Result:
-    """Run both trainers in alternation; the first losses are compared after converting the weighting."""
-    mine: list[float] = []
-    other: list[float] = []
+def compare(model: HF, kind: str, groups: list[list[Rollout]], times: int, settings: Train = SETTINGS) -> Result:
+    """Run both trainers in alternation, and compare their losses."""
+    examples, rows = work(model, kind, groups)
+    told: list[dict[str, Any]] = []
     rates = alternate(
-        {"ours": lambda: ours(model, examples, mine), "trl": lambda: trl(model, rows, kind, other)}, times
+        {
+            "ours": lambda: ours(model, examples, told, settings),
+            "trl": lambda: trl(model, rows, kind, [], settings),
+        },
+        times,
     )
     of = "theirs: TRL with the same modules frozen; bound: the decoder's matrix products alone, prompts not shared"
-    more: dict[str, object] = {"first loss, ours": mine[0], "first loss, theirs": other[0]}
-    peaks = [child(kind, whose, len(examples)) / 2**20 for whose in ("ours", "theirs")]
-    more["peak memory of the training"] = f"ours {peaks[0]:,.0f} MiB, theirs {peaks[1]:,.0f}"
-    return Result(
-        f"training {kind}", "examples/s", rates["ours"], rates["trl"], matrix_bound(model, examples), of, more
-    )
+    peaks = [child(kind, whose, len(examples), settings.lora) / 2**20 for whose in ("ours", "theirs")]
+    more: dict[str, object] = {
+        "peak memory of the training": f"ours {peaks[0]:,.0f} MiB, theirs {peaks[1]:,.0f}",
+        "padding": f"{told[-1]['padding'] / (told[-1]['padding'] + told[-1]['tokens']):.1%} of what ours computes",
+        "losses": same_losses(model, kind, groups, settings),
+    }
+    name = f"training {kind}{' lora' if settings.lora else ''}"
+    return Result(name, "examples/s", rates["ours"], rates["trl"], matrix_bound(model, examples), of, more)
 
 
-def child(kind: str, whose: str, count: int) -> int:
+def child(kind: str, whose: str, count: int, lora: int) -> int:
     """Train in a process of its own, which never gives its peak back; return the bytes beyond those before it."""
-    command = [sys.executable, "-m", "bench.training", "--peak", kind, whose, str(count)]
+    command = [sys.executable, "-m", "bench.training", "--lora", str(lora), "--peak", kind, whose, str(count)]
     return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
-def peak(kind: str, whose: str, count: int) -> int:
+def peak(kind: str, whose: str, count: int, lora: int) -> int:
     """Do that in this process: of what a training of `count` examples takes, its own loading of the model included."""
     model = load("tiny")
     examples, rows = work(model, kind, attempts(model, -(-count // EACH) if kind == "sft" else count, EACH))
     gc.collect()
     before = forget_peak()
     if whose == "ours":
-        ours(model, examples[:count], [])
+        ours(model, examples[:count], [], replace(SETTINGS, lora=lora))
     else:
-        trl(model, rows[:count], kind, [])
+        trl(model, rows[:count], kind, [], replace(SETTINGS, lora=lora))
     return taken() - before
 
 
@@ -195,22 +219,39 @@ def work(model: HF, kind: str, groups: list[list[Rollout]]) -> tuple[Sequence[Ex
     return pairs, rows
 
 
-def same_losses(model: HF, groups: list[list[Rollout]]) -> dict[str, object]:
-    """Train one step of 16 on both: TRL means over tokens, so each of our attempts weighs its share of tokens."""
-    some = [group[0] for group in groups[:BATCH]]
-    tokens = sum(len(r.ids) for r in some)
-    weighed = [Imitate(r, weight=len(r.ids) * BATCH / tokens) for r in some]
-    mine: list[float] = []
-    other: list[float] = []
-    ours(model, weighed, mine)
-    trl(model, [rendered(model, r) for r in some], "sft", other)
-    return {"one step, loss per token": f"ours {mine[0]:.5f}, theirs {other[0]:.5f}"}
+def same_losses(model: HF, kind: str, groups: list[list[Rollout]], settings: Train = SETTINGS) -> str:
+    """Take some steps on the same 16 on both sides; raises SystemExit where their losses are not the same.
+
+    TRL means over the tokens of a step, so each of our attempts weighs its share of them. Of adapters, which begin
+    at random, the first step is compared.
+    """
+    some = groups[:BATCH]
+    tokens = sum(len(group[0].ids) for group in some)
+    weight = 1.0 if kind == "sft" else NLL
+    alike = [Imitate(group[0], weight=weight * len(group[0].ids) * BATCH / tokens) for group in some]
+    pairs, rows = work(model, kind, [group[:1] for group in some] if kind == "sft" else some)
+    examples: Sequence[Example] = alike if kind == "sft" else [*pairs, *alike]
+    beside = {} if kind == "sft" else {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, NLL]}
+    told: list[dict[str, Any]] = []
+    theirs: list[list[float]] = []
+    repeated = replace(settings, epochs=1 if settings.lora else STEPS)
+    ours(model, examples, told, repeated)
+    trl(model, rows, kind, theirs, repeated, **beside)
+    return agreement(kind, [step["loss"] for step in told[0]["curve"] if "loss" in step], theirs[0])
+
+
+def agreement(kind: str, ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """Say by how much losses differ, step by step; raises SystemExit where that is too much."""
+    worst = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
+    shown = " and ".join(" ".join(f"{loss:.5f}" for loss in losses) for losses in (ours, theirs))
+    if not worst <= AGREE:
+        sys.exit(f"training {kind}: the losses of {len(ours)} steps, {shown}, differ by {worst:.1e}, more than {AGREE}")
+    return f"agree within {worst:.1e} over {len(ours)} steps ({shown})"
 
 
 def alone(model: HF, kind: str, examples: Sequence[Example], times: int, lora: int) -> Result:
     """Run our trainer only: TRL wants a processor of the whole model, which a shape has not."""
-    mine: list[float] = []
-    rates = alternate({"ours": lambda: ours(model, examples, mine, lora)}, times)
+    rates = alternate({"ours": lambda: ours(model, examples, [], replace(SETTINGS, lora=lora))}, times)
     of = "ours alone; bound: the decoder's matrix products alone, prompts not shared"
     return Result(f"training {kind}", "examples/s", rates["ours"], None, matrix_bound(model, examples), of)
 
@@ -219,14 +260,14 @@ def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
     parser.add_argument("--tasks", type=int, default=64)
-    parser.add_argument("--lora", type=int, default=0, help="rank; with a shape only")
+    parser.add_argument("--lora", type=int, default=0, help="rank of adapters; 0 trains the whole language model")
     parser.add_argument("--peak", nargs=3, metavar=("KIND", "WHOSE", "COUNT"), help=argparse.SUPPRESS)
     shapes.add_options(parser)
     asked = parser.parse_args()
     os.environ["TQDM_DISABLE"] = "1"
     if asked.peak:
         kind, whose, count = asked.peak
-        print(peak(kind, whose, int(count)))
+        print(peak(kind, whose, int(count), asked.lora))
         return
     with shapes.chosen(asked) as model:
         groups = attempts(model, asked.tasks, EACH)
@@ -246,11 +287,7 @@ def beside_trl(model: HF, groups: list[list[Rollout]], asked: argparse.Namespace
     except ImportError:
         sys.exit("TRL is not installed: pip install 'trl>=1.16,<2' datasets (it is in the dev extra)")
     for kind in ("sft", "dpo"):
-        examples, rows = work(model, kind, groups)
-        result = compare(model, kind, examples, rows, asked.times)
-        if kind == "sft":
-            result.more.update(same_losses(model, groups))
-        show(result, asked.json)
+        show(compare(model, kind, groups, asked.times, replace(SETTINGS, lora=asked.lora)), asked.json)
 
 
 if __name__ == "__main__":

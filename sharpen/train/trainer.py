@@ -259,15 +259,19 @@ def prepare(model: HF, settings: Train) -> Any:
         return model.net
     from peft import LoraConfig, get_peft_model
 
-    linear = [
+    config = LoraConfig(r=settings.lora, lora_alpha=settings.lora_alpha, target_modules=adaptable(model))
+    return get_peft_model(model.net, config)
+
+
+def adaptable(model: HF) -> list[str]:
+    """Return the names of what gets adapters: all linear layers of the language model but its head."""
+    return [
         name
         for name, module in model.net.named_modules()
         if isinstance(module, torch.nn.Linear)
-        and not f"{name}.".startswith(frozen)
+        and not f"{name}.".startswith(model.frozen)
         and module is not model.net.get_output_embeddings()
     ]
-    config = LoraConfig(r=settings.lora, lora_alpha=settings.lora_alpha, target_modules=linear)
-    return get_peft_model(model.net, config)
 
 
 def save(net: Any, start: HF, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from sharpen.train.layout import passes
 from sharpen.train.trainer import ExampleTrainer, prepare, resolved
 from sharpen.types import Part, Rollout, Task
 from sharpen.worlds import world
+from sharpen.worlds.corpus import WORLDS
 
 
 def attempt(key: str, task: Task, ids: range) -> Rollout:
@@ -67,6 +69,34 @@ def test_shared_prompts_and_any_split_give_the_plain_loss_and_gradients(
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
         if packs and most == 16:
             assert positions < 0.75 * wide  # 3 prompts of 50 instead of 7
+
+
+def test_at_most_a_tenth_of_what_a_step_computes_is_padding(random_model: Any) -> None:
+    """Steps of 16 of 320 attempts at 64 digits tasks, in the styles of such attempts; padded to one width each, more.
+
+    Pictures do not matter to lengths, and are left out.
+    """
+    place, stream, some = WORLDS["digits"], Random(0), list[Unit]()
+    rows: dict[str, Row] = {}
+    for n, task in enumerate(place.tasks("train", 64)):
+        for a in range(5):
+            truth = place.ask(stream.choice(place.kinds), stream)
+            said = random_model.part(place.write(truth, stream.choice(("careful", "slipping", "blind")), stream))
+            rollout = Rollout(f"{n}-{a}", task, task, (said,), "stop", "m")
+            some.append(Unit((Imitate(rollout),)))
+            rows[rollout.key] = Row(random_model.prompt(task), rollout.ids)
+    stream.shuffle(some)
+    plain = tokens = positions = 0
+    for at in range(0, len(some), 16):
+        step = some[at : at + 16]
+        lengths = [len(rows[u.rollouts[0].key]) for u in step]
+        plain += max(lengths) * 16 - sum(lengths)
+        for bundles in passes(step, rows, packs=True, most=16, width=random_model.width):
+            lines = [line for b in bundles for line in b.lines]
+            positions += packed(lines)["input_ids"].numel()
+            tokens += sum(line.length for line in lines)
+    assert 0 < (positions - tokens) / positions <= 0.10
+    assert plain / (plain + sum(map(len, rows.values()))) > 0.11
 
 
 def test_attempts_behind_one_prompt_do_not_see_each_other() -> None:

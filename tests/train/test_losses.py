@@ -318,7 +318,9 @@ def test_imitation_equals_trl_sft() -> None:
     case.agree(ours, theirs)
 
 
-def test_preference_equals_trl_dpo() -> None:
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_preference_equals_trl_dpo(alpha: float) -> None:
+    """Also with the chosen attempts' own loss beside it (RPO, arXiv 2404.19733), which TRL means over tokens."""
     case = Case()
     from trl.trainer.dpo_trainer import DPOTrainer
 
@@ -328,8 +330,8 @@ def test_preference_equals_trl_dpo() -> None:
         ld_alpha=None,
         precompute_ref_logps=True,
         f_divergence_type="reverse_kl",
-        loss_types=["sigmoid"],
-        loss_weights=[1.0],
+        loss_types=["sigmoid", "sft"],
+        loss_weights=[1.0, alpha],
         use_weighting=False,
         beta=beta,
     )
@@ -342,7 +344,11 @@ def test_preference_equals_trl_dpo() -> None:
     }
     theirs = DPOTrainer._compute_loss(stand_in, case.outputs, batch, False)  # type: ignore[arg-type]
     sums = (case.ours() * case.mask).sum(-1)
-    case.agree(preference(sums[:2], sums[2:], ref[:2], ref[2:], beta).mean(), theirs)
+    pair = preference(sums[:2], sums[2:], ref[:2], ref[2:], beta)
+    tokens = case.mask[:2].sum(-1)
+    nll = imitation(case.ours()[:2], case.mask[:2]) * tokens * 2 / tokens.sum()
+    assert abs(pair.mean().item() - math.log(2)) > 0.01  # what any code has while the policy is the reference
+    case.agree((pair + alpha * nll).mean(), theirs)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.04])
