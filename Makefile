@@ -5,14 +5,13 @@ READY := .venv/.ready
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install -qq
-BENCHES := training sampling resuming sampling_long reading growth profile
 
 .PHONY: help setup test slow demo bench lint fix
 help:
 	@echo "make demo    base model, ReST-EM and VISTA on a tiny vision-language model; writes report.html"
 	@echo "make test    all tests that need no GPU and take less than ten seconds"
 	@echo "make slow    the tests that take longer: storms of kills, whole runs on the tiny model"
-	@echo "make bench   speed beside the alternatives, one core"
+	@echo "make bench   speed beside the alternatives, one table: a quarter of an hour on one core"
 	@echo "make lint    ruff and pyright, as in CI"
 	@echo "make fix     let ruff format and repair what it can"
 	@echo "make setup   what the others do first: .venv with the versions of constraints.txt"
@@ -62,7 +61,7 @@ demo: setup
 
 # One thread: then two sides of a comparison differ by what they do, and not by how threads wait.
 bench: setup
-	@for name in $(BENCHES); do OMP_NUM_THREADS=1 $(BIN)/python -m bench.$$name 2>/dev/null || exit 1; done
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench
 
 lint: setup
 	$(BIN)/ruff check .

@@ -173,7 +173,8 @@ def main() -> None:
         slopes = {what: slope(axis, rows, what) for what in WORDS}
         if asked.json:
             none = {"ours": slopes["seconds"], "theirs": None, "ratio": None, "bound": 1.0}
-            print(json.dumps({"name": f"growth with {axis}", "unit": "exponent", **none, "rows": rows, **slopes}))
+            said = {"name": f"growth with {axis}", "unit": "exponent", **none, "of": "CPU seconds; bound: linear"}
+            print(json.dumps({**said, "rows": rows, **slopes}))
             continue
         print(f"growth with {axis}: seconds ~ n^{slopes['seconds']:.2f}, peak memory ~ n^{slopes['peak_bytes']:.2f}")
         print("\n".join(told(axis, row) for row in rows), flush=True)

@@ -131,8 +131,9 @@ def main() -> None:
     if asked.figure:
         asked.figure.write_text(picture(title, shares) + "\n")
     if asked.json:
-        print(json.dumps({"name": "profile", "ours": total, "theirs": None, "ratio": None, "bound": None,
-                          "shares": shares, "parts": done.rounds[0].seconds}))  # fmt: skip
+        none = {"theirs": None, "ratio": None, "bound": None}
+        said = {"name": "profile", "unit": "s of CPU time", "ours": total, **none, "of": title}
+        print(json.dumps({**said, "shares": shares, "parts": done.rounds[0].seconds}))
         return
     print(title)
     for part, share in shares.items():

@@ -244,7 +244,7 @@ def agreement(kind: str, ours: Sequence[float], theirs: Sequence[float]) -> str:
     """Say by how much losses differ, step by step; raises SystemExit where that is too much."""
     worst = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
     shown = " and ".join(" ".join(f"{loss:.5f}" for loss in losses) for losses in (ours, theirs))
-    if not worst <= AGREE:
+    if not all(abs(a - b) <= AGREE for a, b in zip(ours, theirs, strict=True)):
         sys.exit(f"training {kind}: the losses of {len(ours)} steps, {shown}, differ by {worst:.1e}, more than {AGREE}")
     return f"agree within {worst:.1e} over {len(ours)} steps ({shown})"
 

@@ -46,7 +46,7 @@ class Attempt:
 def decode(model: HF, requests: Sequence[Write], rows: int) -> Iterator[Finished]:
     """Yield (request, attempt, part, finish, texts of the given runs) as attempts finish.
 
-    `requests` come longest first and share all settings but the limit of new tokens; none has more
+    `requests` come as `ordered` has them and share all settings but the limit of new tokens; none has more
     attempts than the batch has `rows`.
     """
     waiting = deque(range(len(requests)))
@@ -216,6 +216,18 @@ class Batch:
             )
         self.logits = model.head(out.last_hidden_state[:, -1])
         self.start -= self.cache.advance(low)
+
+
+def ordered(requests: Sequence[Write]) -> list[int]:
+    """Return the order of requests: the longest first, so that memory runs out early or never.
+
+    Those that show the same pictures come with the longest of them: their pixels are made once, though few are kept.
+    """
+    together: dict[tuple[str, ...], list[int]] = {}
+    for i in sorted(range(len(requests)), key=lambda i: -standing(requests[i])):
+        shown = tuple(image.sha256 for image in requests[i].prompt.task.images)
+        together.setdefault(shown or (str(i),), []).append(i)
+    return [i for some in together.values() for i in some]
 
 
 def standing(request: Write) -> int:

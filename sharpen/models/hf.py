@@ -22,7 +22,7 @@ from ..progress import say
 from ..types import Part, Reading, Task
 from . import families, identity
 from .branches import dispatches
-from .decode import decode, standing
+from .decode import decode, ordered, standing
 from .lines import Line, Size, continued, packed, share, split
 from .loading import adapted, chat_template, parts, sees, speech, weights
 from .model import IMAGE, Prompt, Read, Write, Written
@@ -240,9 +240,9 @@ class HF:
         return self.render.part(text)
 
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
-        """Yield attempts as they finish; the longest prompts first, so that memory runs out early or never."""
+        """Yield attempts as they finish; see `ordered` for the order in which prompts are read."""
         for alike in _alike([replace(r.sampling, max_tokens=1) for r in requests]):
-            order = sorted(alike, key=lambda i: -standing(requests[i]))
+            order = [alike[n] for n in ordered([requests[i] for i in alike])]
             rows = self._rows([requests[i] for i in order])
             left = {i: list(requests[i].attempts) for i in order}
             while left:

@@ -122,6 +122,31 @@ def test_a_prompt_is_read_once_for_all_prefixes_of_its_task(
     assert passes[:2] == [(1, len(prompt.ids)), (1, sum(map(len, prefixes)))]
 
 
+def test_requests_come_by_length_and_those_about_one_picture_together(
+    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three questions about each of two pictures, asked in turns, four attempts in a batch of 12 rows."""
+    said = ("how many", "", "what is it, and how many of them are there")
+    asked = [
+        Write(random_model.prompt(replace(tasks[n % 2], question=words, places=())), HOT, n, (0, 1, 2, 3))
+        for n, words in enumerate(said * 2)
+    ]
+    lengths = [decode.standing(request) for request in asked]
+    assert lengths[1] < lengths[0] < lengths[2]
+    assert decode.ordered(asked) == [2, 0, 4, 5, 3, 1]
+    blind = [replace(request, prompt=replace(request.prompt, task=replace(tasks[0], images=()))) for request in asked]
+    assert decode.ordered(blind) == [2, 5, 0, 3, 1, 4]
+    monkeypatch.setattr(hf, "ROWS", 12)
+    monkeypatch.setattr(hf, "PIXEL_BYTES", 1)  # none is kept for the next pass
+    made: list[str] = []
+    monkeypatch.setattr(random_model, "_processed", lambda p: made.append(p.task.images[0].sha256) or pixels(p))
+    pixels = type(random_model)._processed.__get__(random_model)
+    random_model.read_prompts.forget()
+    random_model._pixels.clear()
+    assert len(ids(random_model, asked)) == 24
+    assert len(made) == len(set(made)) == 2
+
+
 @pytest.mark.parametrize("fits", [3, 0])
 def test_out_of_memory_halves_the_batch_and_loses_nothing(
     random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fits: int
