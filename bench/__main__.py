@@ -134,7 +134,9 @@ def shown(value: Any) -> str:
     """Return a value of JSON in words."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {shown(v)}" for name, v in value.items())
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, int | float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return str(value)
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def main() -> None:
         if asked.json:
             none = {"ours": slopes["seconds"], "theirs": None, "ratio": None, "bound": 1.0}
             said = {"name": f"growth with {axis}", "unit": "exponent", **none, "of": "CPU seconds; bound: linear"}
-            print(json.dumps({**said, "rows": rows, **slopes}))
+            print(json.dumps({**said, "exponents": {WORDS[what]: slopes[what] for what in WORDS}, "rows": rows}))
             continue
         print(f"growth with {axis}: seconds ~ n^{slopes['seconds']:.2f}, peak memory ~ n^{slopes['peak_bytes']:.2f}")
         print("\n".join(told(axis, row) for row in rows), flush=True)

@@ -25,7 +25,7 @@ def printed(result: Result) -> str:
 SAMPLING = Result("sampling", "tokens/s", 17_238.4, 4_994.0, 20_077.0, "theirs: generate", {"a line": "of its own"})
 NONE = {"theirs": None, "ratio": None, "bound": None}
 SHARES = {"name": "profile", "unit": "s of CPU time", "ours": 17.1, **NONE, "shares": {"model": 0.53, "all else": 0.47}}
-ROWS = [{"tasks": 50, "seconds": 6.25}, {"tasks": 100, "seconds": 12.0}]
+ROWS = [{"tasks": 50, "seconds": 6.25}, {"tasks": 100, "seconds": 12.0, "peak_bytes": 2**20}]
 GROWTH = {"name": "growth with tasks", "unit": "exponent", "ours": 0.93, **NONE, "bound": 1.0, "rows": ROWS}
 
 
@@ -44,7 +44,7 @@ def test_all_that_scripts_find_stands_in_one_table_with_their_own_lines_below(
     assert ["growth", "with", "tasks", "exponent", "0.93", "-", "-", "1.00", "93%"] in lines
     assert ["profile", "s", "of", "CPU", "time", "17.10", "-", "-", "-", "-"] in lines
     assert "sampling: theirs: generate\n  a line: of its own\n" in out
-    assert "    tasks 50, seconds 6.25\n    tasks 100, seconds 12\n" in out
+    assert "    tasks 50, seconds 6.25\n    tasks 100, seconds 12, peak_bytes 1,048,576\n" in out
     assert "  shares: model 0.53, all else 0.47\n" in out
     assert "warns" not in out + err
     assert "bench: others (2 of 2)" in err
