@@ -72,14 +72,14 @@ class Batch:
         self.prompts = Branches(model.layers) if model.branches else None
         """Prompts, where rows share them; else each row has its prompt among its own tokens."""
         own = [standing(r) - (len(r.prompt.ids) if self.prompts else 0) for r in requests]
-        self.cache = Slots(model.layers, most, max(own))
+        longest = max(n + r.sampling.max_tokens for n, r in zip(own, requests, strict=True))
+        self.cache = Slots(model.layers, most, max(own), longest)
         self.start = np.zeros(most, dtype=np.int64)  # first column of each row
         self.step = np.zeros(most, dtype=np.int64)  # tokens each row has written
         self.limit = np.zeros(most, dtype=np.int64)
         self.stream = np.zeros(most, dtype=np.uint64)
-        self.logits = torch.empty(0)
+        self.logits = self.position = torch.empty(0, device=model.device)
         self.chosen = torch.zeros(most, dtype=torch.long, device=model.device)
-        self.position = torch.empty(0)
         self.seen: torch.Tensor | None = None
         """Which ids stand in each row, (rows, vocabulary), where a penalty on repetition asks."""
         if self.sampling.repetition_penalty != 1:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,26 +20,22 @@ from transformers.utils import logging as transformers_logging
 from ..errors import ModelError
 from ..progress import say
 from ..types import Part, Reading, Task
-from . import families, identity
+from . import families, identity, memory
 from .branches import dispatches
 from .decode import decode, ordered, standing
-from .lines import Line, Size, continued, packed, share, split
+from .lines import Line, alike, continued, packed
 from .loading import adapted, chat_template, parts, sees, speech, weights
 from .model import IMAGE, Prompt, Read, Write, Written
-from .prompts import READ_TOKENS, Prompts, leave_room
-from .reading import measure
+from .prompts import Prompts, leave_room
+from .reading import readings
 from .render import Renderer
-from .settings import GPU_CACHE_SHARE, GPU_ROWS, Loading
+from .settings import GPU_ROWS, Loading
 
 DEFAULT_MAX_TOKENS = 2048  # VISTA §4.1
-CPU_CACHE_BYTES = 2**30
 PIXEL_BYTES = 2**30
 """Most tensors of images that are kept, a portion's at most."""
 ROWS = 2048
 """Rows a batch decodes together on a CPU."""
-LINES = 256
-"""Most rows of a pass that reads."""
-NO_MEMORY = "the device has no memory for one attempt; shorten the prompts, lower max-tokens or take a smaller model"
 PROMPTS = 4096
 """Prompts kept, the least lately used leave first: some megabytes."""
 
@@ -241,12 +237,13 @@ class HF:
 
     def write(self, requests: Sequence[Write]) -> Iterator[Written]:
         """Yield attempts as they finish; see `ordered` for the order in which prompts are read."""
-        for alike in _alike([replace(r.sampling, max_tokens=1) for r in requests]):
-            order = [alike[n] for n in ordered([requests[i] for i in alike])]
+        for some in alike([replace(r.sampling, max_tokens=1) for r in requests]):
+            order = [some[n] for n in ordered([requests[i] for i in some])]
             rows = self._rows([requests[i] for i in order])
             left = {i: list(requests[i].attempts) for i in order}
             while left:
                 rows = min(rows, sum(map(len, left.values())))
+                tight = False
                 owner, split = _split([(i, replace(requests[i], attempts=tuple(a))) for i, a in left.items()], rows)
                 try:
                     for at, attempt, part, finish, texts in decode(self, split, rows):
@@ -255,27 +252,22 @@ class HF:
                         if not left[i]:
                             del left[i]
                         yield Written(i, attempt, part, finish, texts)
-                except torch.OutOfMemoryError as error:
+                except (RuntimeError, MemoryError) as error:
+                    if not memory.ran_out(error):
+                        raise
                     if rows == 1:
-                        raise ModelError(NO_MEMORY) from error
+                        raise ModelError(f"the device has no memory for one attempt; {memory.ADVICE}") from error
+                    tight = True
+                if tight:  # only now the batch is gone, which the error held
                     rows //= 2
-                    self._forget_memory()
+                    self.forget_memory()
                     # Draws are addressed, so the attempts under way come out the same when they begin again.
                     again = sum(map(len, left.values()))
                     say(f"  the device ran out of memory; {again} attempts go on, {rows} at a time")
 
     def read(self, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
         """Yield readings; a prompt is read once for its responses where the family packs, like lengths share a pass."""
-        for alike in _alike([(r.layers, r.top) for r in requests]):
-            some = [requests[i] for i in alike]
-            lines, held = share([r.prompt for r in some], [r.ids for r in some], packs=self.packs, width=self.width)
-            sizes = [Size(1, line.length) for line in lines]
-            cuts, _ = split(sizes, most=LINES, budget=READ_TOKENS, width=self.width)
-            for cut in reversed(cuts):  # the longest first, so that memory runs out early or never
-                order = [i for n in cut for i in held[n]]
-                maps = [some[i].maps for i in order]
-                readings = measure(self, [lines[n] for n in cut], some[0].layers, some[0].top, maps)
-                yield from zip((alike[i] for i in order), readings, strict=True)
+        yield from readings(self, requests)
 
     def inputs(self, rows: Sequence[Row], *, left: bool = False) -> dict[str, torch.Tensor]:
         """Return padded ids, mask and positions of (rows, length), with the images of the rows in order."""
@@ -359,20 +351,17 @@ class HF:
         most = ROWS if self.device.type == "cpu" else GPU_ROWS
         return max(1, min(most, self._token_budget() // longest))
 
-    def _forget_memory(self) -> None:
+    def forget_memory(self) -> None:
+        """Give up what is kept of prompts, and what the device holds unused."""
         self.read_prompts.forget()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        memory.give_back(self.device)
 
     def _token_budget(self) -> int:
         config = self.decoder.config
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         per_token = 2 * config.num_hidden_layers * heads * width * self.net.dtype.itemsize
-        if self.device.type == "cpu":
-            return CPU_CACHE_BYTES // per_token
-        free, _ = torch.cuda.mem_get_info(self.device)
-        return int(free * GPU_CACHE_SHARE) // per_token
+        return memory.for_cache(self.device) // per_token
 
 
 def _split(requests: Sequence[tuple[int, Write]], most: int) -> tuple[list[int], list[Write]]:
@@ -383,11 +372,3 @@ def _split(requests: Sequence[tuple[int, Write]], most: int) -> tuple[list[int],
         for start in range(0, len(r.attempts), most)
     ]
     return [i for i, _ in parts], [r for _, r in parts]
-
-
-def _alike(kinds: Sequence[Hashable]) -> list[list[int]]:
-    """Return the positions of equal kinds together: what may share a batch."""
-    found: dict[Hashable, list[int]] = {}
-    for at, kind in enumerate(kinds):
-        found.setdefault(kind, []).append(at)
-    return list(found.values())

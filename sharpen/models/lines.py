@@ -5,7 +5,7 @@ Used where all tokens are known: in reading and in training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -44,6 +44,14 @@ class Size:
 def identity(prompt: Prompt) -> object:
     """Return what two prompts must have in common to be one: ids and images."""
     return prompt.ids, tuple(image.sha256 for image in prompt.task.images)
+
+
+def alike(kinds: Sequence[Hashable]) -> list[list[int]]:
+    """Return the positions of equal kinds together: what may share a batch."""
+    found: dict[Hashable, list[int]] = {}
+    for at, kind in enumerate(kinds):
+        found.setdefault(kind, []).append(at)
+    return list(found.values())
 
 
 def share(

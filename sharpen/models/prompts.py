@@ -149,7 +149,7 @@ class Prompts:
     def _leave_room(self, coming: int = 0) -> None:
         device = self.model.device
         room = CPU_KEPT_BYTES
-        if device.type == "cuda":
+        if device.type != "cpu":
             room = int(torch.cuda.get_device_properties(device).total_memory * GPU_KEPT_SHARE)
         leave_room(self.kept, room, lambda stretch: stretch.nbytes, coming)
 

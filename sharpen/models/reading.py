@@ -8,15 +8,56 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..errors import ModelError
+from ..progress import say
 from ..types import Reading
-from .lines import Line, places, predicted_at
+from . import memory
+from .lines import Line, Size, alike, places, predicted_at, share, split
+from .prompts import READ_TOKENS
 from .shares import Capture, capturing
 
 if TYPE_CHECKING:
     from .hf import HF
+    from .model import Read
+
+LINES = 256
+"""Most rows of a pass."""
 
 LOGITS = 2**25
 """Logits held at once: 128 MiB in float32, however large the vocabulary."""
+
+
+def readings(model: HF, requests: Sequence[Read]) -> Iterator[tuple[int, Reading]]:
+    """Yield the reading of each request with its number; where memory runs out, the rest goes on in smaller passes."""
+    for kind in alike([(r.layers, r.top) for r in requests]):
+        left = dict.fromkeys(kind)
+        packs, budget = model.packs, READ_TOKENS
+        while left:
+            order = list(left)
+            some = [requests[i] for i in order]
+            lines, held = share([r.prompt for r in some], [r.ids for r in some], packs=packs, width=model.width)
+            cuts, _ = split([Size(1, x.length) for x in lines], most=LINES, budget=budget, width=model.width)
+            tight: list[int] = []
+            for cut in reversed(cuts):  # the longest first, so that memory runs out early or never
+                own = [i for n in cut for i in held[n]]
+                maps = [some[i].maps for i in own]
+                found = measure(model, [lines[n] for n in cut], some[0].layers, some[0].top, maps)
+                try:
+                    for i, reading in zip(own, found, strict=True):
+                        del left[order[i]]
+                        yield order[i], reading
+                except (RuntimeError, MemoryError) as error:
+                    if not memory.ran_out(error):
+                        raise
+                    if len(own) == 1:
+                        raise ModelError(f"the device has no memory to read one attempt; {memory.ADVICE}") from error
+                    tight = cut
+                    break
+            if tight:  # only now the pass is gone, which the error held
+                packs = packs and len(tight) > 1
+                budget = min(budget, len(tight) * max(lines[n].length for n in tight)) // 2
+                model.forget_memory()
+                say(f"  the device ran out of memory; {len(left)} readings go on, at most {budget} tokens at a time")
 
 
 @torch.inference_mode()
@@ -33,9 +74,9 @@ def measure(
     responses = [response for line in lines for response in line.responses]
     flat = [i for response in responses for i in response]
     before, at = _positions(lines, responses)
-    rows, own = (torch.tensor(some, dtype=torch.long, device=hidden.device) for some in at)
+    rows, own = (torch.tensor(some, dtype=torch.long) for some in at)  # for layers on whatever devices
     predicted = hidden.flatten(0, 1)[torch.tensor(before, dtype=torch.long, device=hidden.device)]
-    ids = torch.tensor(flat, dtype=torch.long, device=hidden.device)
+    ids = torch.tensor(flat, dtype=torch.long, device=model.device)  # where the head leaves its logits
     logprobs, entropy, rank, best = _predictions(model, predicted, ids, top)
     # The prediction of a token stands before it; its own attention stands at its position.
     shares = {layer: capture.found[layer][rows, own - first].tolist() for layer in layers}

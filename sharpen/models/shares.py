@@ -82,7 +82,7 @@ def attention(
     options["scaling"] = options.get("scaling") or width**-0.5  # the kernel's own would be that of the wider queries
     if any(positions for _, positions in _capture.mapped):
         _capture.maps[layer] = list(over_image(query, key, attention_mask, options["scaling"], _capture))
-    marked = torch.cat([value, indicators(_capture.spans, value)], -1)
+    marked = torch.cat([value, indicators(_capture.spans.to(value.device), value)], -1)
     # Fused kernels want values as wide as queries and keys; zeros there change no score.
     query, key = (functional.pad(some, (0, COLUMNS)) for some in (query, key))
     # (rows, length, heads, width)
@@ -97,7 +97,7 @@ def over_image(
     """Yield head-averaged attention of the chosen positions to each image token: products of their queries alone."""
     heads, length, width = key.shape[1:]
     for row, positions in capture.mapped:
-        image = capture.spans[row] == IMAGE
+        image = (capture.spans[row] == IMAGE).to(key.device)
         rows: list[torch.Tensor] = []
         for some in torch.tensor(positions, dtype=torch.long, device=key.device).split(ROWS):
             asking = query[row][:, some].reshape(heads, -1, width)  # the queries of the heads that share a key

@@ -18,6 +18,8 @@ from .prompts import Stretch, beside, joined
 
 ROOM = 32
 """Fewest columns that are made at once."""
+SPARE = 0.25
+"""Columns beside those of the longest row, as a share of these: what is seen is moved each time they are full."""
 
 
 @dataclass
@@ -67,12 +69,14 @@ class Slots(Cache):
 
     layers: list[SlotLayer]
 
-    def __init__(self, layers: int, rows: int, most: int) -> None:
-        """Make room for `rows`, which get at most `most` tokens at once."""
+    def __init__(self, layers: int, rows: int, most: int, longest: int) -> None:
+        """Make room for `rows`, which get at most `most` tokens at once, and come to `longest` at most."""
         self.window = Window(most, most)
         super().__init__(layers=[SlotLayer(self.window) for _ in range(layers)])
         self.rows, self.most = rows, most
         self.columns = 0
+        self.enough = longest + max(ROOM, int(longest * SPARE))
+        """Most columns that are made: what is seen is never wider than the longest row."""
 
     def place(self, runs: Sequence[Sequence[Stretch]], of: torch.Tensor, rows: slice, *, held: int) -> None:
         """Put what the network has read before the present column of `rows`: the i-th of them gets run `of[i]`.
@@ -90,14 +94,15 @@ class Slots(Cache):
                     setattr(layer, name, self._empty(like[None], self.columns))
                 if longest:
                     own = [joined([getattr(s, name)[n] for s in run[held:]], like) for run in runs]
-                    getattr(layer, name)[rows, :, columns] = beside(own, "left")[of]
+                    getattr(layer, name)[rows, :, columns] = beside(own, "left")[of.to(like.device)]
 
     def move(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Copy rows over others."""
         seen = slice(self.window.low, self.window.high)
         for layer in self.layers:
             for held in (layer.keys, layer.values):
-                held[target, :, seen] = held[source, :, seen]
+                to, of = target.to(held.device), source.to(held.device)
+                held[to, :, seen] = held[of, :, seen]
 
     def advance(self, low: int) -> int:
         """Go on to the next column, and return by how many columns all that is seen was moved to the left.
@@ -111,14 +116,16 @@ class Slots(Cache):
         width = seen.high - low
         high = max(width, self.most)
         moved = seen.high - high
-        grows = self.columns < 2 * high
-        self.columns = high + max(ROOM, high) if grows else self.columns
+        columns = min(high + max(ROOM, high), self.enough)
+        grows = self.columns < columns
+        self.columns = max(self.columns, columns)
         for layer in self.layers:
             for name in ("keys", "values"):
                 old: torch.Tensor = getattr(layer, name)
-                # Room that is there already costs the least; it never overlaps what goes into it.
+                # Room that is there already costs the least; where it overlaps what goes into it, that is copied first.
                 new = self._empty(old, self.columns) if grows else old
-                new[:, :, high - width : high] = old[:, :, low : seen.high]
+                kept = old[:, :, low : seen.high]
+                new[:, :, high - width : high] = kept.clone() if new is old and low < high else kept
                 setattr(layer, name, new)
         seen.low, seen.high = high - width, high
         return moved

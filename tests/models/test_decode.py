@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -147,9 +147,22 @@ def test_requests_come_by_length_and_those_about_one_picture_together(
     assert len(made) == len(set(made)) == 2
 
 
-@pytest.mark.parametrize("fits", [3, 0])
+def no_gpu_memory() -> None:
+    raise torch.OutOfMemoryError
+
+
+def no_cpu_memory() -> None:
+    torch.empty(2**50)
+
+
+@pytest.mark.parametrize(("fits", "fail"), [(3, no_gpu_memory), (3, no_cpu_memory), (0, no_gpu_memory)])
 def test_out_of_memory_halves_the_batch_and_loses_nothing(
-    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fits: int
+    random_model: Any,
+    tasks: list[Task],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fits: int,
+    fail: Callable[[], None],
 ) -> None:
     asked = requests(random_model, tasks[:3])
     whole = ids(random_model, asked)
@@ -157,7 +170,7 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(
 
     def tight(batch: decode.Batch) -> None:
         if len(batch.attempts) > fits and min(batch.step[batch.live]) == 3:
-            raise torch.OutOfMemoryError
+            fail()
         forward(batch)
 
     monkeypatch.setattr(decode.Batch, "forward", tight)
@@ -201,6 +214,62 @@ def test_memory_that_runs_out_while_prompts_are_read_loses_nothing(
     assert len(written) == 24
     assert {(w.request, w.attempt): w.part.ids for w in written} == whole
     assert "attempts go on, 4 at a time" in capsys.readouterr().err
+
+
+def test_a_batch_is_gone_before_memory_is_given_back(
+    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an error still holds can be given back to nobody, and the next batch would stand beside it."""
+    batches: list[weakref.ref[decode.Batch]] = []
+    forward, forget = decode.Batch.forward, random_model.forget_memory
+
+    def tight(batch: decode.Batch) -> None:
+        if batch.most > 3:
+            batches.append(weakref.ref(batch))
+            raise torch.OutOfMemoryError
+        forward(batch)
+
+    def given_back() -> None:
+        assert [batch() for batch in batches] == [None] * len(batches)
+        forget()
+
+    monkeypatch.setattr(decode.Batch, "forward", tight)
+    monkeypatch.setattr(random_model, "forget_memory", given_back)
+    gc.disable()
+    try:
+        assert len(ids(random_model, requests(random_model, tasks[:3]))) == 12
+    finally:
+        gc.enable()
+    assert len(batches) == 2
+
+
+def test_an_error_of_another_kind_is_not_taken_for_one_of_memory(
+    random_model: Any, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(batch: decode.Batch) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(decode.Batch, "forward", wrong)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        ids(random_model, requests(random_model, tasks[:1]))
+
+
+def test_a_cache_grows_no_wider_than_its_longest_row_and_a_quarter() -> None:
+    """Rows of 8 to 200 tokens, one column written a step, of which the last 200 are seen: of 250 columns 50 are spare,
+    and what is moved to the left overlaps where it goes to."""
+    cache = Slots(1, 1, 8, 200)
+    first = torch.arange(8.0).view(1, 8, 1)
+    cache.place([[Stretch((first,), (first,), torch.empty(0), torch.empty(0))]], torch.tensor([0]), slice(0, 1), held=0)
+    start = cache.window.high - 8
+    widths: set[int] = set()
+    for token in range(8, 700):
+        start = max(start, cache.window.high + 1 - 200)
+        cache.window.low = start
+        keys, values = cache.layers[0].update(*(torch.tensor([[[[float(token)]]]]),) * 2)
+        assert keys.flatten().tolist() == values.flatten().tolist() == list(range(max(0, token - 199), token + 1))
+        start -= cache.advance(start)
+        widths.add(cache.layers[0].keys.shape[2])
+    assert sorted(widths) == [40, 80, 160, 250]
 
 
 def test_min_p_and_repetition_penalty_do_as_transformers_does() -> None:
