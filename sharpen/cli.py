@@ -93,6 +93,7 @@ class RunOptions(Common):
         trains = self.train.lora > 0 or not self.loading.quantize
         wanted = "--train.lora RANK with it, since rounded weights cannot be trained, or leave it out"
         require(trains, "loading.quantize", self.loading.quantize, wanted)
+        self.loading.require_trainable()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 GPU_ROWS = 512
 """Most rows a batch decodes together on a GPU, where the logits of a step are what grows."""
 GPU_CACHE_SHARE = 0.5
-"""Share of the memory that is free for the cache of such a batch."""
+"""Share of the memory that is free for the cache of such a batch, which may grow by a quarter of that."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +42,11 @@ class Loading:
     def __post_init__(self) -> None:
         require(self.max_side >= 0, "max-side", self.max_side, "a number of pixels, or 0 for the full size")
         require(not (self.device and self.device_map), "device-map", self.device_map, "either a device or a device map")
+
+    def require_trainable(self) -> None:
+        """Raise UserError where the weights are put otherwise than the library's trainer has them: on the first GPU."""
+        number = self.device.partition(":")[2]
+        seen = f"CUDA_VISIBLE_DEVICES={number} before the command instead: training takes the first GPU that it sees"
+        require(number in {"", "0"}, "loading.device", self.device, seen)
+        alone = "none: training takes one GPU; to sample and read with a larger model, use sharpen eval"
+        require(not self.device_map, "loading.device-map", self.device_map, alone)

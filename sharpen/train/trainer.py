@@ -91,7 +91,11 @@ def train(
 
 
 def require_trainable(start: HF, settings: Train) -> None:
-    """Raise Unsupported where weights of fewer bits would have to change, or there are none to add adapters to."""
+    """Raise Unsupported where weights of fewer bits would have to change, or there are none to add adapters to.
+
+    Raises UserError for weights on several devices, or on another than the library trains on.
+    """
+    start.loading.require_trainable()
     if start.rounded and not settings.lora:
         raise Unsupported(
             f"{start.name} is loaded with rounded weights, which cannot be trained; train adapters beside them with "
@@ -185,7 +189,7 @@ def _train(
     callbacks: Sequence[TrainerCallback] = (),
 ) -> dict[str, Any]:
     """Run the training in `work` and leave the merged model in `work/model`; return losses, time and tokens."""
-    gpu = start.device.type == "cuda"
+    gpu = start.device.type != "cpu"
     set_seed(seed)  # before the adapters draw their first weights
     model = start.again("bfloat16" if gpu and settings.lora else "float32")
     net = prepare(model, settings)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from transformers import GPT2Config
 
+from sharpen.cli import RunOptions
 from sharpen.errors import ModelError, Unsupported, UserError
 from sharpen.models import load
 from sharpen.models.hf import HF
 from sharpen.models.loading import write_whole
 from sharpen.models.model import Read, Sampling, Write
 from sharpen.models.settings import Loading
+from sharpen.train import Train
+from sharpen.train.trainer import require_trainable
 from sharpen.worlds import world
 
 
@@ -76,6 +80,22 @@ def test_eager_attention_writes_and_reads_the_same(random_folder: Path) -> None:
 def test_a_kernel_that_is_not_there_is_refused_by_name(random_folder: Path) -> None:
     with pytest.raises(ModelError, match="does not run with attention 'flash_attention_2'"):
         load(str(random_folder), Loading(attention="flash_attention_2"))
+
+
+def test_a_model_that_training_cannot_have_where_it_is_put_is_refused_before_it_is_loaded() -> None:
+    """The library's trainer moves the weights to the first GPU, while batches would go to where they were."""
+    for device in ("", "cpu", "cuda", "cuda:0"):
+        Loading(device=device).require_trainable()
+    second, spread = Loading(device="cuda:1"), Loading(device_map="auto")
+    for wrong, advice in (
+        (second, "give CUDA_VISIBLE_DEVICES=1 before the command"),
+        (spread, "training takes one GPU"),
+    ):
+        placed: Any = SimpleNamespace(loading=wrong)
+        with pytest.raises(UserError, match=advice):
+            RunOptions("tiny", loading=wrong)
+        with pytest.raises(UserError, match=advice):
+            require_trainable(placed, Train())
 
 
 def test_a_device_and_a_device_map_exclude_each_other() -> None:
