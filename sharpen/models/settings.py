@@ -10,6 +10,8 @@ from ..errors import require
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
+DEVICES = ("", "cpu", "cuda")
+"""Kinds of devices, of which it is known how to ask for memory; empty takes a GPU where there is one."""
 GPU_ROWS = 512
 """Most rows a batch decodes together on a GPU, where the logits of a step are what grows."""
 GPU_CACHE_SHARE = 0.5
@@ -41,6 +43,8 @@ class Loading:
 
     def __post_init__(self) -> None:
         require(self.max_side >= 0, "max-side", self.max_side, "a number of pixels, or 0 for the full size")
+        known = self.device.partition(":")[0] in DEVICES
+        require(known, "device", self.device, "cpu, cuda or cuda:N; no other kind of device is tried")
         require(not (self.device and self.device_map), "device-map", self.device_map, "either a device or a device map")
 
     def require_trainable(self) -> None:

@@ -33,6 +33,7 @@ FREE, RESERVED, ALLOCATED, TOTAL = 2**30, 3 * 2**20, 2**20, 2**31
 @pytest.fixture(autouse=True, scope="module")
 def devices() -> Iterator[None]:
     with Devices(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sharpen.models.settings.DEVICES", ("", "cpu", "other"))
         patch.setattr(torch.cuda, "mem_get_info", lambda device: (FREE, TOTAL))
         patch.setattr(torch.cuda, "memory_reserved", lambda device: RESERVED)
         patch.setattr(torch.cuda, "memory_allocated", lambda device: ALLOCATED)

@@ -82,6 +82,12 @@ def test_a_kernel_that_is_not_there_is_refused_by_name(random_folder: Path) -> N
         load(str(random_folder), Loading(attention="flash_attention_2"))
 
 
+@pytest.mark.parametrize("device", ["mps", "gpu", "cudas:1"])
+def test_a_kind_of_device_that_is_not_known_is_refused_by_name(device: str) -> None:
+    with pytest.raises(UserError, match=f"--device {device} cannot be used; give cpu, cuda or cuda:N"):
+        Loading(device=device)
+
+
 def test_a_model_that_training_cannot_have_where_it_is_put_is_refused_before_it_is_loaded() -> None:
     """The library's trainer moves the weights to the first GPU, while batches would go to where they were."""
     for device in ("", "cpu", "cuda", "cuda:0"):
