@@ -19,7 +19,7 @@ from .errors import require
 from .grading import symbolic
 from .grading.boxes import boxes, ordered, overlap
 from .grading.equality import YES_NO, BadGold, same, yes_no
-from .grading.extraction import DEFAULT_STEPS, Step, extract, is_moment, stated, take
+from .grading.extraction import DEFAULT_STEPS, Step, extract, is_moment, said_of, stated, take
 from .grading.finals import bare, bounded, position, refused, said_again, was_exclaimed
 from .grading.golds import is_notation, unread
 from .grading.lists import alternatives, items
@@ -30,7 +30,7 @@ from .types import Task
 
 Outcome = Literal["right", "wrong", "unknown"]
 
-VERSION = 4
+VERSION = 5
 __all__ = ["DEFAULT_STEPS", "VERSION", "Grader", "Outcome", "Step", "Verdict", "choose", "extract", "overlap"]
 
 
@@ -221,7 +221,7 @@ class Grader:
         numeric |= len(gold) < 3 and gold.casefold() not in YES_NO
         found = take(text, steps, numeric or bool(task.choices), moment=is_moment(gold))
         if found is None and "number" in steps and len(gold) <= 5 and yes_no(gold) is not None:
-            said = text.rpartition("</think>")[2].strip()
+            said = said_of(text)
             truth = yes_no((stated(said) or said).strip("*_ "))
             return None if truth is None else "yes" if truth else "no"
         return found
@@ -230,7 +230,7 @@ class Grader:
         """The part of a text that states its box: a tag, a LaTeX box, or the last line with one."""
         found = take(text, [s for s in self.extract if s in ("tag", "boxed")], numeric=True)
         if found is None and "number" in self.extract:
-            said = text.rpartition("</think>")[2].strip()
+            said = said_of(text)
             whole = stated(said)
             found = next((t for t in (whole, *reversed(said.split("\n")), said) if t and boxes(t)), None)
         return found

@@ -42,6 +42,8 @@ class Evaluation:
     blind: Interval
     unknown: int
     """Greedy, sampled and blind attempts that no mean counts: no verdict, or a prompt too long to be asked."""
+    no_answer: int | None
+    """Of the same attempts those in which no answer was found, which count as wrong; None where it was not recorded."""
     by_kind: Mapping[str, Mapping[str, Interval]]
     per_task: Mapping[str, Mapping[str, float]] = field(repr=False)
 
@@ -54,6 +56,7 @@ class Evaluation:
             "majority_at": {str(k): v.as_dict() for k, v in self.majority_at.items()},
             "blind_accuracy": self.blind.as_dict(),
             "unknown": self.unknown,
+            "no_answer": self.no_answer,
             "by_kind": {kind: {name: v.as_dict() for name, v in row.items()} for kind, row in self.by_kind.items()},
         }
 
@@ -73,6 +76,7 @@ class Evaluation:
             **intervals,
             blind=Interval(**record["blind_accuracy"]),
             unknown=record["unknown"],
+            no_answer=record.get("no_answer"),
             by_kind={k: {n: Interval(**v) for n, v in row.items()} for k, row in record["by_kind"].items()},
             per_task=record["per_task"],
         )
@@ -109,7 +113,8 @@ def evaluation(tasks: Sequence[Task], samples: int, greedy: Judged, sampled: Jud
     ks = sorted({k for k in (1, 2, 4, 8, 16, 32, 64) if k < samples} | {samples})
     counts = {task: (len(known), sum(known)) for task, row in sampled.items() if (known := settled(row))}
     passed = {k: {t: v for t, (n, c) in counts.items() if (v := pass_at_k(n, c, k)) is not None} for k in ks}
-    told = sum(len(settled(row)) for rows in (greedy, sampled, unseen) for row in rows.values())
+    judged = [row for rows in (greedy, sampled, unseen) for row in rows.values()]
+    told = sum(len(settled(row)) for row in judged)
     return Evaluation(
         greedy=once(per_task["greedy"]),
         sampled=rate(list(per_task["sampled"].values())),
@@ -117,6 +122,7 @@ def evaluation(tasks: Sequence[Task], samples: int, greedy: Judged, sampled: Jud
         majority_at={k: rate([v for row in sampled.values() if (v := majority(row, k)) is not None]) for k in ks},
         blind=once(per_task["blind"]),
         unknown=len(tasks) * (2 + samples) - told,
+        no_answer=sum(verdict.reason == "no_answer" for row in judged for verdict in row),
         by_kind=by_kind(tasks, per_task),
         per_task={**per_task, **{f"pass@{k}": values for k, values in passed.items()}},
     )

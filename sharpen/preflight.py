@@ -21,6 +21,7 @@ from .estimate import Plan, Speeds, Typical, Work, at_most, expected
 from .models.model import IMAGE, Model, Prompt, Read, Sampling, Write, Written
 from .packing import pack_parts
 from .progress import Progress
+from .rounds import cut_off
 from .types import Task, View
 from .verbs import first_unexpected
 
@@ -264,6 +265,7 @@ def lines(found: Preflight) -> list[str]:
             f"{tried.right:.0%} right, {tried.cut:.0%} of the others would be resumed; "
             f"{tried.tokens_per_second:,.0f} tokens/s written and {tried.read_per_second:,.0f} read here"
         )
+        said += cut_off(tried.unfinished, tried.attempts)
     return [*said, *(told(found.plan, found.planned) if found.planned else [])]
 
 

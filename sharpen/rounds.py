@@ -21,6 +21,9 @@ from .store import Store
 from .train import Train, record
 from .types import Task, digest
 
+CUT_OFF = 0.2
+"""Share of attempts that end at the limit of tokens above which a person is warned: ours."""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -132,8 +135,18 @@ def announce(tally: Tally, events: Mapping[tuple[str, str], int], timings: Mappi
             f"  {t.unknown / total:.1%} cannot be told, {t.dropped / total:.1%} dropped, "
             f"{t.unfinished / total:.1%} unfinished at the limit of tokens"
         )
+    for warning in cut_off(t.unfinished, total):
+        say(f"  {warning}")
     sign = "=" if t.correct + t.rescued - t.dropped == t.examples else ";"
     say(f"  {t.correct} + {t.rescued} correct - {t.dropped} dropped {sign} {t.examples} examples")
+
+
+def cut_off(unfinished: int, attempts: int) -> list[str]:
+    """Warn where so many attempts end at the limit of tokens that what is learnt from the others means little."""
+    if unfinished <= CUT_OFF * attempts:
+        return []
+    why = "give a higher --max-tokens, or a model that ends its turns: what is cut off has no answer, or one by chance"
+    return [f"{unfinished} of {attempts} attempts end at the limit of tokens; {why}"]
 
 
 def throughput(tally: Tally, timings: Mapping[str, tuple[float, int]]) -> str:
@@ -184,7 +197,8 @@ def measures(found: Evaluation) -> dict[str, str]:
         **{f"pass@{k}": span(value) for k, value in found.pass_at.items()},
         **{f"majority@{k}": span(value) for k, value in found.majority_at.items()},
         "image withheld": span(found.blind),
-        "unknown verdicts": str(found.unknown),
+        "no answer found": "not known" if found.no_answer is None else f"in {found.no_answer} attempts, counted wrong",
+        "unknown verdicts": f"{found.unknown}, in no figure",
     }
 
 

@@ -211,6 +211,19 @@ def test_extraction(text: str, found: str | None) -> None:
     assert extract(text) == found
 
 
+@pytest.mark.parametrize("text", [
+    "<think> row: the row: 1 row row row", "<think>the answer is 1, no wait", "<think>so B.", "<think>yes, and",
+    "<think>[1, 1, 2, 2] and then",
+])  # fmt: skip
+def test_a_thought_that_does_not_end_states_no_answer(text: str) -> None:
+    """A model that babbles to its limit of tokens is not right by the last number that it came to."""
+    for gold, choices in (("1", ()), ("B", ("2", "1")), ("yes", ())):
+        assert grade(text, gold, choices=choices) == Verdict("unknown", "no_answer", None)
+    assert grade(text, "[1, 1, 2, 2]", grader=Grader(iou=0.5)).reason == "no_answer"
+    assert grade(f"{text} <answer>1</answer>", "1").outcome == "right"
+    assert grade(f"{text}</think> 1", "1").outcome == "right"
+
+
 def test_strict_extraction_takes_no_loose_number() -> None:
     assert extract("the answer is 5", ("tag", "boxed")) is None
     assert extract("the answer is B, 5", ("option",)) == "B"
@@ -219,8 +232,8 @@ def test_strict_extraction_takes_no_loose_number() -> None:
 
 
 def test_the_name_tells_version_and_changed_settings() -> None:
-    assert Grader().name == "answers-4"
-    assert Grader(tolerance=0.05, limit_s=1.0).name == "answers-4(tolerance=0.05, limit_s=1.0)"
+    assert Grader().name == "answers-5"
+    assert Grader(tolerance=0.05, limit_s=1.0).name == "answers-5(tolerance=0.05, limit_s=1.0)"
 
 
 def test_a_batch_is_graded_like_its_items() -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from support import make_task
 
-from sharpen.evaluate import evaluate
+from sharpen.evaluate import Evaluation, evaluate
 from sharpen.models.scripted import Asked, Scripted
+from sharpen.rounds import describe
 from sharpen.run import Run
 from sharpen.store import Store
 
@@ -47,5 +48,9 @@ def test_no_answer_counts_as_wrong_and_what_the_grader_cannot_tell_is_left_out_a
     run = Run({"policy": Scripted(lambda asked: texts[asked.task.id])}, store, scope="eval")
     found = evaluate(run, [silent, unclear], samples=2)
     assert (found.greedy.value, found.greedy.n) == (0, 1)
-    assert found.unknown == 4  # one greedy, two sampled, one blind
+    assert found.unknown == found.no_answer == 4  # one greedy, two sampled, one blind
+    lines = describe(found)
+    assert lines[-2:] == ["no answer found:    in 4 attempts, counted wrong", "unknown verdicts:   4, in no figure"]
+    old = {name: value for name, value in found.record().items() if name != "no_answer"}
+    assert Evaluation.of(old).no_answer is None  # an older ledger does not tell
     assert store.events("eval", 0) == {("unknown", "cannot tell: ambiguous"): 4}

@@ -27,7 +27,13 @@ def test_shares_and_speed_are_those_of_all_attempts(capsys: pytest.CaptureFixtur
     assert "  sampled in 2.5 s: 40.0 attempts/s, 3,600 tokens/s" in told
     assert "  5.0% cannot be told, 15.0% dropped, 25.0% unfinished at the limit of tokens" in told
     assert "  15 dropped: too short" in told
+    assert told[-2].startswith("  25 of 100 attempts end at the limit of tokens; give a higher --max-tokens")
     assert told[-1] == "  50 + 10 correct - 15 dropped = 45 examples"
+
+
+def test_a_few_attempts_that_are_cut_off_are_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    announce(replace(TALLY, unfinished=20), {}, TIMINGS)
+    assert "--max-tokens" not in capsys.readouterr().err
 
 
 def test_what_was_in_the_ledger_is_no_speed(capsys: pytest.CaptureFixture[str]) -> None:

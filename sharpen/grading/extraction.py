@@ -19,6 +19,8 @@ Step = Literal["tag", "boxed", "option", "number"]
 
 DEFAULT_STEPS: tuple[Step, ...] = ("tag", "boxed", "option", "number")
 
+STATED_ANYWHERE: tuple[Step, ...] = ("tag", "boxed")
+
 _TAG = re.compile(r"<(/?)answer>", re.I)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{|(\\?\w+))")
 _STATED = re.compile(
@@ -130,7 +132,7 @@ def extract(text: str, steps: Sequence[Step] = DEFAULT_STEPS) -> str | None:
     "tag" is the last complete <answer>…</answer>; "boxed" the last \boxed{…}; "option" the last option
     letter stated as the answer; "number" the text itself when it is nothing but an answer, else what
     follows the last "answer is" or "Answer:", else the last number or formula. What follows a closed
-    </think> is searched first.
+    </think> is searched first; in a <think> that is never closed only a tag or a box is an answer.
     """
     return take(text, steps, numeric=True)
 
@@ -141,6 +143,8 @@ def take(text: str, steps: Sequence[Step], numeric: bool, moment: bool = False) 
     With `moment`, a number that is part of a date, a time or a ratio stands for all of that.
     """
     thought, _, said = text.rpartition("</think>")
+    if unclosed(text):
+        steps = [step for step in steps if step in STATED_ANYWHERE]
     for part in (said, text) if thought else (text,):
         final = corrected(part.rstrip())
         for step in steps:
@@ -149,6 +153,16 @@ def take(text: str, steps: Sequence[Step], numeric: bool, moment: bool = False) 
             if found is not None and (found := found.strip()):
                 return found
     return None
+
+
+def unclosed(text: str) -> bool:
+    """Whether a text ends in thought: its last number or letter is no answer yet."""
+    return "<think>" in text and "</think>" not in text
+
+
+def said_of(text: str) -> str:
+    """What a text says after its thought, all of it where it has none; nothing where the thought goes on to the end."""
+    return "" if unclosed(text) else text.rpartition("</think>")[2].strip()
 
 
 def stated(text: str) -> str | None:

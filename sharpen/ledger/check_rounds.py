@@ -167,6 +167,8 @@ def differing(
     unknown = "unknown_in_test" if "unknown_in_test" in recorded else "unknown"
     measured[unknown] = measured.pop("unknown")
     for name, value in measured.items():
+        if name == "no_answer" and name not in recorded:  # an older program did not count them
+            continue
         if not close(value, recorded.get(name)):
             yield f"{name}: its result says {recorded.get(name)}, the verdicts in the ledger give {value}"
 

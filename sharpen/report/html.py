@@ -214,6 +214,7 @@ def rounds(method: MethodResult) -> Html:
         },
     }
     alone: dict[str, Callable[[Row], Html]] = {
+        "no answer (wrong)": counted("no_answer"),
         "unknown verdicts": counted("unknown"),
         "seconds": lambda row: cell(seconds(row.get("seconds"))),
     }

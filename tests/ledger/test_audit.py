@@ -64,12 +64,12 @@ def test_disagreements_first_then_what_graders_agree_on_evenly(
     assert [r["why"] for r in rows] == ["disagreement"] * 2 + ["unknown"] * 4 + ["right"] * 3 + ["wrong"] * 3
     assert list(rows[0]) == [
         *("why", "task", "question", "choices", "gold", "found"),
-        *("answers-4", "answers-4(tolerance=0.05)"),
+        *("answers-5", "answers-5(tolerance=0.05)"),
         *("text", "attempt", "image", "human", "comment"),
     ]
     first = rows[0]
-    assert (first["answers-4"], first["answers-4(tolerance=0.05)"], first["found"]) == ("wrong", "right", "103")
-    assert rows[2]["answers-4"] == "unknown (no_answer)"
+    assert (first["answers-5"], first["answers-5(tolerance=0.05)"], first["found"]) == ("wrong", "right", "103")
+    assert rows[2]["answers-5"] == "unknown (no_answer)"
     assert all(r["human"] == r["comment"] == "" and Path(r["image"]).is_file() for r in rows)
     assert len({r["attempt"] for r in rows}) == 12
 

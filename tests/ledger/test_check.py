@@ -307,7 +307,7 @@ PLANTED: dict[str, tuple[Damage, str, str]] = {
     "a round's result broken": (sql("UPDATE rounds SET result = '[' WHERE round = 2"), "rounds", "cannot be read"),
     "a verdict changed": (sql(f"UPDATE verdicts SET outcome = 'wrong' {RIGHT}"), "verdicts", "its seal does not fit"),
     "a verdict not of its score": (sql(f"UPDATE verdicts SET outcome = 'wrong' {RIGHT}"), "verdicts", "its outcome is"),
-    "a verdict gone": (sql(f"DELETE FROM verdicts {RIGHT}"), "verdicts", "the verdict of answers-4 is gone"),
+    "a verdict gone": (sql(f"DELETE FROM verdicts {RIGHT}"), "verdicts", "the verdict of answers-5 is gone"),
     "a verdict that there is not": (
         sql(f"UPDATE verdicts SET outcome = 'banana' {RIGHT}"),
         "verdicts",
@@ -316,7 +316,7 @@ PLANTED: dict[str, tuple[Damage, str, str]] = {
     "a verdict in an evaluation gone": (
         sql("DELETE FROM verdicts WHERE rollout IN (SELECT rollout FROM uses WHERE scope = 'eval' AND round = 1)"),
         "verdicts",
-        "round 1 counts it in its accuracy: no verdict of answers-4",
+        "round 1 counts it in its accuracy: no verdict of answers-5",
     ),
     "a verdict in an evaluation changed": (rejudge, "rounds", "accuracy: its result says {'value': 0.0"),
     "a score changed": (sql("UPDATE scores SET value = 0.9 WHERE scorer <> 'correct'"), "scores", "its seal"),
@@ -507,7 +507,7 @@ def test_what_may_look_wrong_and_is_not(tmp_path: Path, monkeypatch: pytest.Monk
     for folder in (tmp_path, tmp_path / "run"):
         with Store(folder) as store:
             moved = regrade(store, Grader())
-        assert moved.moves["answers-4"]["unknown", "right"]
+        assert moved.moves["answers-5"]["unknown", "right"]
         assert list(faults(folder)) == []
 
 

@@ -41,14 +41,14 @@ def test_verdicts_move_as_the_new_grader_says_and_the_old_ones_stay(tmp_path: Pa
         assert (found.attempts, found.skipped) == (12, {"without a gold answer": 4})
         assert found.outcomes == {"right": 4, "wrong": 2, "unknown": 2}
         assert found.now == {"no_answer": 2}
-        assert found.moves["answers-4"] == {
+        assert found.moves["answers-5"] == {
             ("right", "right"): 2,
             ("wrong", "right"): 2,
             ("wrong", "wrong"): 2,
             ("unknown", "unknown"): 2,
         }
-        assert found.reasons["answers-4"] == {"no_answer": 2}
-        kept = list(store.db.rows("SELECT * FROM verdicts WHERE grader = 'answers-4' ORDER BY 1, 2"))
+        assert found.reasons["answers-5"] == {"no_answer": 2}
+        kept = list(store.db.rows("SELECT * FROM verdicts WHERE grader = 'answers-5' ORDER BY 1, 2"))
         new = list(store.db.rows("SELECT * FROM verdicts WHERE grader = ?", (LOOSE.name,)))
         assert (kept, len(new)) == (before, 8)
         # The run itself finds them under the same gold answer, and gives none anew.
@@ -84,17 +84,17 @@ def test_attempts_without_an_old_verdict_or_a_recorded_task_are_counted(tmp_path
         )
         found = regrade(store, LOOSE)
         assert found.skipped == {"without a gold answer": 4, "without a recorded task": 4}
-        assert found.moves["answers-4"]["no verdict", "right"] == 1
+        assert found.moves["answers-5"]["no verdict", "right"] == 1
 
 
 def test_an_old_verdict_on_another_gold_answer_is_none(tmp_path: Path) -> None:
     with Store(record(tmp_path / "r")) as store:
         store.add_tasks([make_task("a", "150"), make_task("b", "100")])
         found = regrade(store, Grader())
-        assert found.moves["answers-4"]["no verdict", "right"] == 1
-        assert found.moves["answers-4"]["right", "right"] == 1
+        assert found.moves["answers-5"]["no verdict", "right"] == 1
+        assert found.moves["answers-5"]["right", "right"] == 1
         assert found.outcomes == {"right": 2, "wrong": 4, "unknown": 2}
-        assert "answers-4 before -> now" in found.table()
+        assert "answers-5 before -> now" in found.table()
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,8 +102,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     options = ["--grader.tolerance", "0.05", "--grader.extract", "tag", "number"]
     assert cli.run(["regrade", folder, *options, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["grader"] == "answers-4(extract=('tag', 'number'), tolerance=0.05)"
-    assert found["before"]["answers-4"]["moved"]["wrong"] == {"right": 2, "wrong": 2, "unknown": 0}
+    assert found["grader"] == "answers-5(extract=('tag', 'number'), tolerance=0.05)"
+    assert found["before"]["answers-5"]["moved"]["wrong"] == {"right": 2, "wrong": 2, "unknown": 0}
     assert (found["attempts"], found["skipped"]) == (12, {"without a gold answer": 4})
     assert cli.run(["regrade", folder, *options]) == 0
     told = capsys.readouterr().out

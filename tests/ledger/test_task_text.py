@@ -60,7 +60,7 @@ def test_every_attempt_is_shown_with_all_that_was_said_of_it(folder: Path, capsy
     ]
     kept = next(a for a in found["attempts"] if a["examples"] and a["verb"] == "sample")
     assert kept["verdicts"] == [
-        {"grader": "answers-4", "outcome": "right", "reason": None, "found": "7", "current_gold": True}
+        {"grader": "answers-5", "outcome": "right", "reason": None, "found": "7", "current_gold": True}
     ]
     assert kept["scores"] == {"correct": 1.0, "image_share(layer=2)": pytest.approx(0.8)}
     assert kept["counted"] == [["collect", kept["round"]]]
@@ -71,7 +71,7 @@ def test_every_attempt_is_shown_with_all_that_was_said_of_it(folder: Path, capsy
         "gold: 7",
         "  cut after 3 given ids:",
         f"  resumed from {parent['key'][:12]}",
-        "  answers-4: unknown (no_answer), no answer found",
+        "  answers-5: unknown (no_answer), no answer found",
         "  score correct: unknown",
         "  score image_share(layer=2): 0.8",
         f"  example {kept['examples'][0]['position']} of round {kept['round']}, imitate",
@@ -120,7 +120,7 @@ def test_attempts_stand_under_the_question_they_were_made_for(
     assert f"earlier under this id, known as {earlier['asked']}:" in lines
     assert sum(line == f"  asked {earlier['asked']}, an earlier question under this id" for line in lines) == 1
     with Store(tmp_path / "r") as store:  # each is graded and drawn by the gold answer of its own question
-        assert regrade(store, Grader()).moves["answers-4"] == {("right", "right"): 1, ("wrong", "wrong"): 1}
+        assert regrade(store, Grader()).moves["answers-5"] == {("right", "right"): 1, ("wrong", "wrong"): 1}
         drawn = draw(store, 9, 0)
         assert (drawn.there["right"], drawn.there["wrong"], drawn.left_out) == (1, 1, 0)
         rows = {row[0]: row for row in sheet(store, drawn)}

@@ -103,6 +103,7 @@ def measured(value: float | None) -> dict[str, object]:
         "majority_at": {"1": share(value), "8": share(value)},
         "blind_accuracy": share(0.25),
         "unknown": 0,
+        "no_answer": 3,
         "by_kind": {"count": {"accuracy": share(value), "sampled_accuracy": share(value)}},
     }
 
@@ -329,6 +330,7 @@ def test_a_round_shows_its_figures(tmp_path: Path) -> None:
         "pass@8": "50.0%[45.0%, 55.0%]",
         "majority": "50.0%[45.0%, 55.0%]",
         "blind": "25.0%[20.0%, 30.0%]",
+        "no answer (wrong)": "3",
         "unknown verdicts": "0",
         "seconds": "61.2",
     }
