@@ -85,8 +85,13 @@ def made_of(
 
 
 def announce_folder(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Say what a used run folder held that is made otherwise now."""
+    """Say what a used run folder held that is made otherwise now; raises UserError for a run of another method."""
     old, new = flat(before), flat(json.loads(json.dumps(now, default=str)))
+    if old["method"] and new["method"] and old["method"] != new["method"]:
+        raise UserError(
+            f"{folder} holds a run of {old['method']}, whose models one of {new['method']} would be written over; "
+            "give another --out"
+        )
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     changed = [f"{key} {short(old.get(key))} -> {short(new.get(key))}" for key in keys]
     if before and changed:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from sharpen.errors import UserError
 from sharpen.ledger.tally import Tally
-from sharpen.rounds import announce
+from sharpen.rounds import announce, announce_folder
 
 TALLY = Tally(
     *(20, 80, 50), unknown=5, resumed=20, rescued=10, unfinished=25, unsolved_before=6, unsolved_after=3,
@@ -43,3 +45,14 @@ def test_what_was_in_the_ledger_is_no_speed(capsys: pytest.CaptureFixture[str]) 
     )
     announce(TALLY, {}, {"collect sample": (0.1, 0), "train train": (9.0, 9)})
     assert "/s" not in capsys.readouterr().err
+
+
+def test_a_run_of_another_method_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its models are hours of work; other settings of one method replace its rounds, and say so."""
+    before = {"method": "vista", "settings": {"method": {"threshold": 0.0}}}
+    with pytest.raises(UserError, match=r"mine holds a run of vista, .* rest_em would be written over"):
+        announce_folder(Path("mine"), before, {**before, "method": "rest_em"})
+    announce_folder(Path("mine"), before, {"method": "vista", "settings": {"method": {"threshold": -0.5}}})
+    assert "(method.threshold 0.0 -> -0.5): its rounds are replaced" in capsys.readouterr().err
+    announce_folder(Path("mine"), {}, before)
+    assert capsys.readouterr().err == ""
