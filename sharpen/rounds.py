@@ -126,11 +126,14 @@ def announce(tally: Tally, events: Mapping[tuple[str, str], int], timings: Mappi
     """Say in words what a collection brought and how fast, and everything that was left out, with its reason."""
     t = tally
     say(
-        f"  {t.attempts} attempts at {t.tasks} tasks: {t.correct} correct, {t.unknown} unknown, "
+        f"  {t.attempts} attempts at {t.tasks} tasks: {t.correct} correct, {t.unknown - t.unknown_resumed} unknown, "
         f"{t.unsolved_before} tasks without a correct one"
     )
     if t.resumed:
-        say(f"  {t.resumed} resumed from a prefix: {t.rescued} correct, {t.unsolved_after} tasks still without")
+        say(
+            f"  {t.resumed} resumed from a prefix: {t.rescued} correct, {t.unknown_resumed} unknown, "
+            f"{t.unsolved_after} tasks still without"
+        )
     if rate := throughput(tally, timings):
         say(f"  {rate}")
     announce_events(events)

@@ -13,7 +13,7 @@ from sharpen.rounds import announce, announce_folder
 
 TALLY = Tally(
     *(20, 80, 50), unknown=5, resumed=20, rescued=10, unfinished=25, unsolved_before=6, unsolved_after=3,
-    dropped=15, examples=45, tokens=9000,
+    dropped=15, examples=45, tokens=9000, unknown_resumed=2,
 )  # fmt: skip
 TIMINGS = {
     "collect sample": (2.0, 6000),
@@ -30,6 +30,10 @@ def test_shares_and_speed_are_those_of_all_attempts(capsys: pytest.CaptureFixtur
     assert "  5.0% cannot be told, 15.0% dropped, 25.0% unfinished at the limit of tokens" in told
     assert "  15 dropped: too short" in told
     assert told[-2].startswith("  25 of 100 attempts end at the limit of tokens; give a higher --max-tokens")
+    assert told[:2] == [
+        "  80 attempts at 20 tasks: 50 correct, 3 unknown, 6 tasks without a correct one",
+        "  20 resumed from a prefix: 10 correct, 2 unknown, 3 tasks still without",
+    ]
     assert told[-1] == "  50 + 10 correct - 15 dropped = 45 examples"
 
 

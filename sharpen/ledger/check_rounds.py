@@ -19,7 +19,7 @@ from ..store import Store
 from .fault import Fault
 from .history import round_seal
 from .records import verdict_of
-from .tally import Tally
+from .tally import ADDED, Tally
 
 VERDICT = "LEFT JOIN verdicts v ON v.rollout = u.rollout AND v.grader = ? AND v.gold = u.gold"
 HERE = "WHERE u.scope = ? AND u.round = ? AND u.run = ?"
@@ -65,6 +65,8 @@ def counted(store: Store, row: Finished, recorded: Mapping[str, Any]) -> Iterato
     rows = int(next(store.db.rows(query, (row.round, row.run)))[0])
     found = asdict(store.tally(row.round, asked, rows))
     for name in (f.name for f in fields(Tally)):
+        if name in ADDED and name not in recorded:
+            continue
         if recorded.get(name) != found[name]:
             said = f"says {recorded[name]!r}" if name in recorded else "does not say how many"
             yield Fault("rounds", str(row.round), f"{name}: its result {said}, the ledger holds {found[name]}")

@@ -18,6 +18,7 @@ class Tally:
     attempts: int
     correct: int
     unknown: int
+    """Sampled or resumed."""
     resumed: int
     rescued: int
     unfinished: int
@@ -28,6 +29,12 @@ class Tally:
     examples: int
     tokens: int
     """Tokens sampled for these attempts, whenever that was."""
+    unknown_resumed: int = 0
+    """Of the unknown ones those that were resumed."""
+
+
+ADDED = ("unknown_resumed",)
+"""Counts that rounds recorded by an earlier version do not have."""
 
 
 def tally(db: Database, round: int, run: int, tasks: int, examples: int, scorer: str) -> Tally:
@@ -56,6 +63,7 @@ def tally(db: Database, round: int, run: int, tasks: int, examples: int, scorer:
         dropped=dropped,
         examples=examples,
         tokens=sum(counts[-1] for counts in found.values()),
+        unknown_resumed=lost,
     )
 
 

@@ -21,6 +21,7 @@ from sharpen.ledger.check import Fault, faults
 from sharpen.ledger.history import round_seal
 from sharpen.ledger.records import seal
 from sharpen.ledger.regrade import regrade
+from sharpen.ledger.tally import ADDED
 from sharpen.models.scripted import Asked, Scripted
 from sharpen.packing import pack_parts
 from sharpen.run import Run
@@ -185,7 +186,10 @@ def misdirect(folder: Path) -> None:
 
 
 KEY = "its key is not the one that follows"
-COUNTS = ("attempts", "correct", "resumed", "rescued", "unknown", "unfinished", "dropped", "examples", "tokens")
+COUNTS = (
+    *("attempts", "correct", "resumed", "rescued", "unknown", "unknown_resumed", "unfinished", "dropped", "examples"),
+    "tokens",
+)
 PARTS = pack_parts([Part((5, 6), "ab")])
 PLANTED: dict[str, tuple[Damage, str, str]] = {
     "a truncated file": (short, "ledger.db", "damaged"),
@@ -458,6 +462,16 @@ def test_a_planted_fault_is_found_and_named(name: str, folder: Path) -> None:
     faults = found(folder)
     assert [f for f in faults if f.table == table and phrase in f.problem], faults
     assert all("\n" not in f.line and "\x1b" not in f.line for f in faults)
+
+
+def test_a_round_recorded_before_a_count_was_added_is_whole(folder: Path) -> None:
+    ((run, grader, text),) = query(folder, "SELECT run, grader, result FROM rounds WHERE round = 1")
+    before = json.dumps({name: value for name, value in json.loads(text).items() if name not in ADDED})
+    assert before != text
+    with Store(folder) as store:
+        sealed = round_seal(store.db, 1, run, grader, before)
+    change(folder, "UPDATE rounds SET result = ?, seal = ? WHERE round = 1", before, sealed)
+    assert list(faults(folder)) == []
 
 
 def test_runs_follow_one_another_since_one_process_at_a_time_works(folder: Path) -> None:

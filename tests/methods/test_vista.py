@@ -140,6 +140,20 @@ def test_threshold_and_k_are_the_papers() -> None:
     assert (v.samples, v.resamples, v.top, v.threshold, v.temperature, v.start) == (10, 3, 5, -0.5, 1.0, "base")
 
 
+def test_unknown_verdicts_on_continuations_are_counted_apart_from_those_on_first_attempts(store: Store) -> None:
+    """Of two attempts one gives no answer; both are resumed three times, each time with one that gives none."""
+
+    def rule(asked: Asked) -> str:
+        if asked.given:
+            return "it never ends " if asked.attempt % 3 == 0 else RIGHT
+        return ["it never ends ", WRONG][asked.attempt]
+
+    Vista(samples=2).collect(run_of(store, rule, lambda _, text: make_reading(text, [0, 9])), [make_task()])
+    tally = store.tally(1, 1, 0)
+    assert (tally.attempts, tally.resumed, tally.rescued) == (2, 6, 4)
+    assert (tally.unknown, tally.unknown_resumed) == (1 + 2, 2)
+
+
 def test_the_counts_add_up(store: Store) -> None:
     texts = [f"{c} {RIGHT}" for c in "abcd"] + [WRONG]
     spans = {t: (LOOKS if i < 3 else AWAY) for i, t in enumerate(texts)}
