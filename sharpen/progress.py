@@ -15,6 +15,8 @@ from typing import TypeVar
 T = TypeVar("T")
 LINE_EVERY_S = 10.0
 """A log file wants few lines, a person waiting wants a sign of life."""
+ENOUGH_ITEMS, ENOUGH_SHARE, ENOUGH_S = 20, 0.01, 5.0
+"""What has to be done, the fewer of both numbers of items, and for how long, before the rest is foretold (ours)."""
 
 
 class Progress:
@@ -45,24 +47,23 @@ class Progress:
     @contextmanager
     def _bar(self) -> Generator[Callable[[], None]]:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
 
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[pace]}"),
         )
         started, done = time.monotonic(), 0
         with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-            work = bar.add_task(self.label, total=self.total, rate="")
+            work = bar.add_task(self.label, total=self.total, pace="")
 
             def advance() -> None:
                 nonlocal done
                 done += 1
-                bar.update(work, advance=1, rate=f"{done / (time.monotonic() - started + 1e-9):.0f}/s")
+                bar.update(work, advance=1, pace=pace(done, self.total, time.monotonic() - started))
 
             yield advance
 
@@ -76,10 +77,25 @@ class Progress:
             now = time.monotonic()
             if now - last >= LINE_EVERY_S:
                 last = now
-                rate = done / (now - started)
-                say(f"  {self.label}: {done}/{self.total}, {rate:.0f}/s, {(self.total - done) / rate:.0f} s left")
+                say(f"  {self.label}: {done}/{self.total}, {pace(done, self.total, now - started)}")
 
         return advance
+
+
+def pace(done: int, total: int, seconds: float) -> str:
+    """Say how fast items come and, once enough of them did to tell, how long the others take at that rate."""
+    each = max(seconds, 1e-9) / done
+    rate = f"{each:.1f} s each" if each > 1 else f"{1 / each:.1f}/s" if each > 0.1 else f"{1 / each:.0f}/s"
+    if seconds < ENOUGH_S or done < min(ENOUGH_ITEMS, ENOUGH_SHARE * total):
+        return rate
+    return f"{rate}, {lasting((total - done) * each)} left"
+
+
+def lasting(seconds: float) -> str:
+    """Say a length of time in the unit that makes it a number of two or three digits."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def peak_memory() -> tuple[int, int | None]:
