@@ -94,9 +94,17 @@ def folder_of(name: str, loading: Loading | None = None) -> Path:
         patterns = [*FETCHED, *(["*.py"] if settings.trust_remote_code else [])]
         options: dict[str, Any] = {"revision": settings.revision} if settings.revision else {}
         return Path(snapshot_download(name, allow_patterns=patterns, **options))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except HFValidationError as error:  # no id on the hub looks like it
+        raise ModelError(f"there is no folder {name!r}; give 'tiny', a folder or a hub id, OWNER/NAME") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         at = f" at revision {settings.revision!r}" if settings.revision else ""
+        if isinstance(error, LocalEntryNotFoundError):
+            why = "the hub could not be reached (no network, or the name is wrong)"
+        elif isinstance(error, HfHubHTTPError):
+            why = f"the hub shows none to you ({type(error).__name__})"
+        else:
+            why = f"it could not be fetched from the hub ({type(error).__name__}: {error})"
         raise ModelError(
-            f"there is no model {name!r}{at}: neither a folder nor reachable on the hub "
-            f"({type(error).__name__}); give 'tiny', a folder or a hub id"
+            f"there is no model {name!r}{at}: no such folder is here, and {why}; check the name, or download it where "
+            "there is a network and give the folder"
         ) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from transformers import GPT2Config
 
 from sharpen.cli import RunOptions
@@ -32,6 +33,26 @@ def test_pickled_weights_are_not_loaded(random_folder: Path, tmp_path: Path) -> 
     (tmp_path / "m" / "pytorch_model.bin").unlink()
     with pytest.raises(ModelError, match="m holds no weights"):
         load(str(tmp_path / "m"))
+
+
+def test_a_model_that_is_nowhere_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelError, match=r"there is no folder '/no/such/dir'; give 'tiny', a folder or a hub id"):
+        load("/no/such/dir")
+
+    def unreachable(*_: Any, **__: Any) -> str:
+        raise LocalEntryNotFoundError("outgoing traffic has been disabled")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    told = r"'no/net': no such folder is here, and the hub could not be reached \(no network, .* give the folder$"
+    with pytest.raises(ModelError, match=told):
+        load("no/net")
+
+    def full(*_: Any, **__: Any) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", full)
+    with pytest.raises(ModelError, match=r"could not be fetched from the hub \(OSError: .*No space left on device"):
+        load("no/space")
 
 
 def test_code_in_a_folder_does_not_run_unless_asked(random_folder: Path, tmp_path: Path) -> None:
