@@ -28,7 +28,7 @@ class Intake:
     """The labelled tasks of a source as they are read: all have an answer which its own grader takes.
 
     Rows are checked when they are read, so the shares that stop are those of the rows so far; `left_out` grows.
-    Among the first rows one without an answer stops; a later one is a row that cannot be used.
+    One without an answer is a row that cannot be used.
     """
 
     def __init__(
@@ -54,22 +54,16 @@ class Intake:
     def first(self, enough: float = inf, held_out: int = 0) -> list[Task]:
         """Return the tasks of the first `enough` rows, and of more until `held_out` of them can be held out.
 
-        Raises TaskError where some of them have no answer, or too many cannot be used.
+        Raises TaskError where too many cannot be used, of which are those without an answer.
         """
         found: list[Task] = []
         for batch in self._batches:
             found += batch
             if self._reading.rows >= enough and len(held_out_of(found, held_out)) == held_out:
                 break
-        self._reading.require(self._max_bad)
-        if self._reading.read_as:
+        if self._reading.read_as and self._tasks:  # before a refusal, too: it says which column was the answer
             say(f"  {self.spec} read as {self._reading.read_as}")
-        if self._without:
-            raise TaskError(
-                f"{len(self._without)} of {self._count(self._tasks)} tasks in {self.spec} have no answer, such as "
-                f"{self._without[0][0]!r}; give each row an 'answer' to verify attempts against",
-                [*self._reading.skipped, *self._without],
-            )
+        self._reading.require(self._max_bad, self._without)
         self._require_golds()
         self._announce()
         return found

@@ -77,8 +77,9 @@ def labelled(
 ) -> Loaded:
     """Load tasks that all have an answer which its own grader takes; rows that cannot be used are said aloud.
 
-    Raises TaskError where rows have no answer, or where the gold answers of more than BAD_GOLD of them are not
-    right by their own grader and `allow_bad_gold` is not set; up to that they are left out.
+    Raises TaskError where more than `max_bad` of the rows cannot be used, as one without an answer cannot, or where
+    the gold answers of more than BAD_GOLD of them are not right by their own grader and `allow_bad_gold` is not set;
+    up to that they are left out.
     """
     intake = Intake(spec, split, max_bad, grader, allow_bad_gold, format)
     return Loaded(intake.first(), intake.left_out)

@@ -154,9 +154,13 @@ def test_the_first_rows_stop_a_run_before_it_begins(tmp_path: Path, monkeypatch:
     assert run(tmp_path) == 2  # 3 of 256
     assert not model.asked
     assert not (tmp_path / "run" / "ledger.db").exists()
-    tasks_file(tmp_path, lambda i: {"answer": None} if i == 3 else {})
-    with pytest.raises(TaskError, match=r"1 of the first 256 tasks in .* have no answer, such as 'r3'"):
+    bad: dict[int, dict[str, object]] = {3: {"answer": None}, 5: {"question": ""}}
+    tasks_file(tmp_path, lambda i: bad.get(i, {}))
+    told = r"2 of the first 256 rows .*: r5: 'question' is empty; r3: has no answer\. .* an 'answer' .*--max-bad 0.01"
+    with pytest.raises(TaskError, match=told):
         setup.train_and_test(str(file), str(tmp_path / "unseen.jsonl"), 1)
+    data = setup.train_and_test(str(file), str(tmp_path / "unseen.jsonl"), 1, 0.01)
+    assert [name for name, _ in data.left_out] == ["r5", "r3"]
 
 
 def test_later_tasks_that_are_measured_on_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

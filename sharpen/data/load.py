@@ -21,7 +21,7 @@ from typing import cast, get_args
 from ..errors import TaskError
 from ..progress import LINE_EVERY_S, say
 from ..types import Task, digest
-from .fields import BadRow, Elsewhere, Row, line, scalar
+from .fields import QUESTION, BadRow, Elsewhere, Row, line, scalar, short
 from .formats import Format, find, recognise
 from .pictures import Home, Inspector
 from .rows import holds_bytes, task_of
@@ -60,22 +60,23 @@ class Reading:
     whole: bool = False
     """Whether all is read."""
 
-    def require(self, max_bad: float, also: Sequence[tuple[str, str]] = ()) -> None:
+    def require(self, max_bad: float, unlabelled: Sequence[tuple[str, str]] = ()) -> None:
         """Raise TaskError where the share of the rows so far that cannot be used exceeds `max_bad`, or it is all.
 
-        `also` are (id, reason) of rows that became tasks which the caller cannot use.
+        `unlabelled` are (id, reason) of rows that became tasks without an answer, where the caller needs one.
         """
-        bad, rows = len(self.skipped) + len(also), self.rows
+        bad, rows = len(self.skipped) + len(unlabelled), self.rows
         if self.whole and not rows:
             raise TaskError(f"task file {self.name!r} holds no rows; give at least one with a question")
         if not rows or (bad < rows and bad / rows <= max_bad):  # not bad <= max_bad * rows: 0.29 * 100 < 29
             return
-        skipped = [*self.skipped, *also]
+        skipped = [*self.skipped, *unlabelled]
         named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:SHOWN])
         more = f"; and {bad - SHOWN} more" if bad > SHOWN else ""
         allow = f", or leave them out with --max-bad {math.ceil(100 * bad / rows) / 100}" if bad < rows else ""
+        why = " (each needs an 'answer' to verify attempts against)" if unlabelled else ""
         seen = f"{rows}" if self.whole else f"the first {rows}"
-        message = f"{self.name}: {bad} of {seen} rows cannot be used: {named}{more}. Repair them{allow}"
+        message = f"{self.name}: {bad} of {seen} rows cannot be used: {named}{more}. Repair them{why}{allow}"
         raise TaskError(message, skipped)
 
 
@@ -116,7 +117,14 @@ def _read(found: Source, chosen: Format | None, told: Reading) -> Iterator[list[
     """Yield the tasks of a source batch by batch, and tell of its rows."""
     rows = _safely(found.name, found.rows)
     head = list(islice(rows, LOOKED_AT))
-    form = chosen or recognise([row for _, _, row in head if not isinstance(row, str)])
+    shapes = [row for _, _, row in head if not isinstance(row, str)]
+    form = chosen or recognise(shapes)
+    if chosen is None and found.table and shapes and not any(form.fits(row) for row in shapes):
+        named = short(", ".join(map(repr, shapes[0])))
+        raise TaskError(
+            f"task file {found.name!r}: its first line has to name the columns, and names {named}, none of which is "
+            f"{' or '.join(QUESTION)}; rename one, or put a line such as question,answer,image above the first row"
+        )
     reader = _Reader(form, found.home, told)
     busy = 0.0
     for batch in _batches(chain(head, rows)):

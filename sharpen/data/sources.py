@@ -18,7 +18,7 @@ from ..types import digest
 from .fields import Row, line, short
 from .pictures import Folder, Home
 from .remote import URL, Remote, fetch
-from .tables import BATCH, READERS, Numbered, lazy_row, row_of
+from .tables import BATCH, READERS, TABLES, Numbered, lazy_row, row_of
 
 HUB = "hub:"
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".jp2", ".avif")
@@ -40,6 +40,8 @@ class Source:
     identity: Callable[[], str]
     state: Callable[[], object] = tuple
     """What changes when the content does, at no cost; the content may be the same all the same."""
+    table: bool = False
+    """Whether the columns are named by the first line of a file, which may be missing."""
 
 
 def source(spec: str, split: str) -> Source:
@@ -49,13 +51,18 @@ def source(spec: str, split: str) -> Source:
     if URL.match(spec):
         local = fetch(spec)
         home = Remote(spec.split("?")[0].rpartition("/")[0])
-        return Source(spec, _file(local, spec), home, partial(_content, [local]), partial(_states, [local]))
+        return _from_files(spec, _file(local, spec), home, [local])
     path = Path(spec)
     if not os.path.exists(path):  # Path.exists raises on a name too long
         raise TaskError(f"task file {short(spec)!r} does not exist; give a {KNOWN}")
     if path.is_dir():
         return _folder(path, split)
-    return Source(spec, _file(path, spec), Folder(path.parent), partial(_content, [path]), partial(_states, [path]))
+    return _from_files(spec, _file(path, spec), Folder(path.parent), [path])
+
+
+def _from_files(name: str, rows: Iterable[Named], home: Home, files: Sequence[Path]) -> Source:
+    table = any(file.suffix.lower() in TABLES for file in files)
+    return Source(name, rows, home, partial(_content, files), partial(_states, files), table)
 
 
 def _content(files: Sequence[Path]) -> str:
@@ -113,12 +120,11 @@ def _folder(path: Path, split: str) -> Source:
     described = next((m for s in READERS if (m := path / f"metadata{s}").is_file()), None)
     if described is not None:
         rows = (_pictured(row) for row in _file(described, str(described)))
-        return Source(str(path), rows, Folder(path), partial(_content, [described]), partial(_states, [described]))
+        return _from_files(str(path), rows, Folder(path), [described])
     shards = _shards(path, split)
     if shards:
         rows = (row for shard in shards for row in _file(shard, str(shard)))
-        home = Folder(shards[0].parent)
-        return Source(str(path), rows, home, partial(_content, shards), partial(_states, shards))
+        return _from_files(str(path), rows, Folder(shards[0].parent), shards)
     classes = sorted(
         f.name for f in path.iterdir() if f.is_dir() and any(p.suffix.lower() in PICTURES for p in f.iterdir())
     )

@@ -158,10 +158,11 @@ def _lazy(value: object, keys: tuple[str | int, ...], again: Callable[[tuple[str
     return value
 
 
+TABLES = (".csv", ".tsv")
+"""Files whose first line names the columns."""
 READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {
     ".jsonl": read_jsonl,
     ".json": read_json,
-    ".csv": read_csv,
-    ".tsv": read_csv,
+    **dict.fromkeys(TABLES, read_csv),
     ".parquet": read_parquet,
 }

@@ -283,6 +283,18 @@ def test_tables(folder: Path, suffix: str, delimiter: str) -> None:
     assert csv.field_size_limit() == before
 
 
+def test_a_table_without_a_line_of_columns_is_told_from_one_of_bad_rows(folder: Path) -> None:
+    path = folder / "t.csv"
+    path.write_text("What colour?,red,images/red.png\nAnd this?,blue,images/blue.png\n")
+    wanted = "names 'What colour?', 'red', 'images/red.png', none of which is question or problem or query; rename one"
+    for spec in (path, folder):
+        with pytest.raises(TaskError) as told:
+            load(spec)
+        assert wanted in str(told.value)
+    path.write_text("id,question,answer\na,,red\nb,And this?,blue\n")  # one row without is a row
+    assert [t.id for t in load(path, max_bad=0.5).tasks] == ["b"]
+
+
 def test_table_rows_that_do_not_fit(folder: Path) -> None:
     path = folder / "t.csv"
     path.write_text('question,choices\na,\nb,c,d\ne,"[1"\n')
