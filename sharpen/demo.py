@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import setup
-from .evaluate import Evaluation
+from .evaluate import Evaluation, difference
 from .improve import improve
 from .methods import find
 from .progress import say
 from .report.html import MethodResult, write_report
 from .report.traces import tell
-from .rounds import Improved, table
+from .rounds import LEGEND, Improved, table
+from .statistics import Paired, span
 
 if TYPE_CHECKING:
     from .types import Task
 
 METHODS = ("rest_em", "vista")
+CHANCE = 0.05
+"""A difference that chance alone makes less often than this is called one; the intervals are of 95 %."""
 NAMES = {"rest_em": "ReST-EM", "vista": "VISTA-SFT"}
 
 
@@ -49,8 +52,30 @@ def demo(
     shown = [MethodResult(name, rows[0], rows[1:]) for name, rows in results.items()]
     write_report(report, "sharpen demo", shlex.join(["sharpen", *command]), shown, traces)
     seconds = time.monotonic() - began
-    text = f"{table(results)}\n\n{report} shows it with six traces; {seconds:.0f} s in all"
+    words = (table(results), LEGEND, at_the_end(*(done[name] for name in METHODS)))
+    text = "\n\n".join((*words, f"{report} shows it with six traces; {seconds:.0f} s in all"))
     return text, {"methods": results, "report": str(report), "seconds": round(seconds, 1)}
+
+
+def at_the_end(first: Improved, second: Improved) -> str:
+    """Say in a sentence how the second method compares with the first one after the last round, and at what cost."""
+    ours, theirs = (some.rounds[-1].evaluation for some in (second, first))
+    if ours is None or theirs is None:
+        return "Nothing was measured."
+    pairs = [(column, difference(ours.per_task[column], theirs.per_task[column])) for column in ("greedy", "sampled")]
+    told = "; ".join(f"{column} {against(pair)}" for column, pair in pairs)
+    names = " - ".join(NAMES[name] for name in reversed(METHODS))
+    resumed = sum(r.tally.resumed for r in second.rounds)
+    return (
+        f"{names} after round {len(second.rounds)}, on the same unseen tasks: {told}.\n"
+        f"VISTA drew {resumed:,} continuations more: `sharpen compare` puts methods side by side at equal tokens."
+    )
+
+
+def against(pair: Paired) -> str:
+    """Say a difference, and whether it is more than chance would make."""
+    beyond = pair.p is not None and pair.p < CHANCE
+    return f"{span(pair.difference)}, {'beyond chance' if beyond else 'no difference beyond chance at this size'}"
 
 
 def both_worlds(n: int, split: str) -> list[Task]:

@@ -225,6 +225,13 @@ HEAD = (
 )
 
 
+LEGEND = (
+    "attempts: from the start + resumed from a prefix; none right: tasks without a correct one, before > after "
+    "resuming;\ngreedy, sampled: accuracy [95 %] on unseen tasks; blind: greedy with the image withheld"
+)
+"""What the columns of a table say that their names do not."""
+
+
 def table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Lay out the rounds of runs as text; the base model is round 0, and what is unknown is a dash."""
     rows = [HEAD]
@@ -244,8 +251,9 @@ def counts(r: Mapping[str, Any]) -> tuple[str, ...]:
     if "attempts" not in r:
         return ("-",) * 6
     share = f"{r['correct'] / r['attempts']:.0%}" if r["attempts"] else "-"
+    resumed = f" + {r['resumed']}" if r.get("resumed") else ""
     return (
-        str(r["attempts"]),
+        f"{r['attempts']}{resumed}",
         f"{r['correct']} ({share})",
         f"{r['unsolved_before']} > {r['unsolved_after']} of {r['tasks']}",
         str(r["rescued"]),
