@@ -13,13 +13,16 @@ import tyro
 from .answers import Grader
 from .cli import emit, parse
 from .errors import UserError
-from .ledger.history import processes
+from .ledger.history import processes, unfinished
 from .ledger.visible import word
 from .store import Store
 from .train import record
 
 MOST_FAULTS = 10_000
 """Faults that `check --json` names, since one object is made of them; all are counted."""
+
+NAMED = 5
+"""Run folders that are named where a folder that holds them is given instead."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +106,18 @@ def show_folder(store: Store, as_json: bool) -> None:
     gone = left_out(store)
     folder, manifest, rounds = store.folder, store.manifest(), store.rounds()
     timings = {**store.timings(), **trainings(folder)}
+    open_round = unfinished_of(store)
     work = dict(zip(("processes", "ended", "seconds"), processes(store.db), strict=True))
     if as_json:
         found = {"rows": len(gone), "by_reason": by_reason(gone)}
-        head = {"folder": str(folder), "manifest": manifest, "left_out": found}
+        head = {"folder": str(folder), "manifest": manifest, "left_out": found, "unfinished": open_round}
         emit({**head, "rounds": rounds, "timings": timings, "work": work}, True)
         return
     if manifest:
         print(f"{manifest.get('method') or 'no method'}: {manifest.get('command')}")
+    if open_round is not None:
+        what = f"round {open_round}" if open_round else "the first measurement"
+        print(f"{what} is not finished: it was stopped, or is still at work; the same command goes on from there")
     print(table({folder.name: rounds}))
     for part, (seconds, tokens) in timings.items():
         rate = f", {tokens / seconds:,.0f} tokens/s" if tokens else ""
@@ -120,6 +127,13 @@ def show_folder(store: Store, as_json: bool) -> None:
         say_out(f"left out: {count} rows, {word(reason)}")
     if gone:
         print(f"`sharpen show {folder} --left-out` names these {len(gone)} rows")
+
+
+def unfinished_of(store: Store) -> int | None:
+    """Return the round that the last run was to finish and did not, 0 for what it measured first; None for none."""
+    settings: dict[str, object] = dict(store.manifest().get("settings") or {})
+    number, wanted = unfinished(store.db), settings.get("rounds")
+    return None if number is None or (isinstance(wanted, int) and number > wanted) else number
 
 
 def show_left_out(store: Store, as_json: bool) -> None:
@@ -240,7 +254,10 @@ def require_run(folder: Path) -> None:
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {what}; give the --out of a run")
     if not (folder / "ledger.db").is_file():
-        raise UserError(f"{folder} is no run folder: it holds no ledger.db; give the --out of a run")
+        inside = sorted(str(ledger.parent) for ledger in folder.glob("*/ledger.db"))
+        more = f" and {len(inside) - NAMED} more" if len(inside) > NAMED else ""
+        give = f"one of those in it: {', '.join(inside[:NAMED])}{more}" if inside else "the --out of a run"
+        raise UserError(f"{folder} is no run folder: it holds no ledger.db; give {give}")
 
 
 def trainings(folder: Path) -> dict[str, tuple[float, int]]:

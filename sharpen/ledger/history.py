@@ -142,6 +142,16 @@ def processes(db: Database) -> tuple[int, int, float]:
     return int(count), int(ended), float(seconds)
 
 
+def unfinished(db: Database) -> int | None:
+    """Return the round after those that the last run, or one made like it, finished; None where it ended in order."""
+    for run, ended in db.rows("SELECT id, ended FROM runs ORDER BY id DESC LIMIT 1"):
+        if ended is None:
+            runs = alike(db, int(run))
+            marks = ",".join("?" * len(runs))
+            return int(next(db.rows(f"SELECT ifnull(max(round), -1) FROM rounds WHERE run IN ({marks})", runs))[0]) + 1
+    return None
+
+
 def _as_before(db: Database, round: int, run: int) -> bool:
     """Whether a round has the examples it had when another run, made alike, finished it."""
     query = "SELECT position, kind, rollout, other, numbers FROM examples WHERE round = ? AND run = ? ORDER BY position"

@@ -549,6 +549,12 @@ def test_what_is_no_run_folder_is_the_users_mistake(tmp_path: Path, capsys: pyte
         assert cli.run([*command, str(tmp_path)]) == 2
         assert "is no run folder" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+    for name in "gfedcba":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ledger.db").touch()
+    assert cli.run(["show", str(tmp_path)]) == 2
+    five = ", ".join(str(tmp_path / name) for name in "abcde")
+    assert f"it holds no ledger.db; give one of those in it: {five} and 2 more\n" in capsys.readouterr().err
 
 
 def test_an_empty_ledger_is_not_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

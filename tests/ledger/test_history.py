@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,29 @@ def test_seconds_and_tokens_of_every_process_add_up(tmp_path: Path, capsys: pyte
     capsys.readouterr()
     assert cli.run(["show", str(tmp_path / "whole")]) == 0
     assert "processes: 1, of which ended in order: 1; " in capsys.readouterr().out
+
+
+def test_show_says_which_round_a_stopped_run_did_not_finish(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = {"command": "sharpen run vista", "method": "Vista", "settings": {"rounds": 2}}
+
+    def shown() -> tuple[list[str], int | None]:
+        capsys.readouterr()
+        assert cli.run(["show", str(tmp_path)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert cli.run(["show", str(tmp_path), "--json"]) == 0
+        return lines[:2], json.loads(capsys.readouterr().out)["unfinished"]
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stopped_at("round-2"), manifest=manifest)
+    told, number = shown()
+    assert told == [
+        "Vista: sharpen run vista",
+        "round 2 is not finished: it was stopped, or is still at work; the same command goes on from there",
+    ]
+    assert number == 2
+    run(tmp_path, manifest=manifest)
+    told, number = shown()
+    assert (told[1].split()[:2], number) == (["run", "round"], None)
 
 
 def test_the_time_of_a_killed_process_is_known_from_its_last_sign_of_life(tmp_path: Path) -> None:
