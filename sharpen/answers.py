@@ -106,20 +106,18 @@ def _verdict(same: bool | None, reason: str | None, found: str | None) -> Verdic
 
 @dataclass(frozen=True)
 class Grader:
-    """Grades texts against the gold answers of their tasks; settings are per benchmark.
-
-    `extract` are the extraction steps in order; "option" counts only for tasks with choices.
-    `tolerance` is relative (ChartQA: 0.05). With `iou`, the gold answer is a box of four numbers
-    x1 y1 x2 y2, and an overlap of at least that is right. Without `symbolic`, what only algebra could
-    decide is unknown. `limit_s` is the hard limit of one algebraic check, in seconds; the start of a worker,
-    once in a process, comes on top.
-    """
+    """Grades texts against the gold answers of their tasks; settings are per benchmark."""
 
     extract: tuple[Step, ...] = DEFAULT_STEPS
+    """The extraction steps in order; `option` counts only for tasks with choices."""
     tolerance: float | None = None
+    """Relative error that a number may have and be right (ChartQA: 0.05)."""
     symbolic: bool = True
+    """Compare by algebra; without it, what only algebra could decide is unknown."""
     limit_s: float = 5.0
+    """Hard limit of one algebraic check, in seconds; the start of a worker, once in a process, comes on top."""
     iou: float | None = None
+    """Least overlap that is right, where the gold answer is a box of four numbers x1 y1 x2 y2."""
 
     def __post_init__(self) -> None:
         unknown = set(self.extract) - set(DEFAULT_STEPS)

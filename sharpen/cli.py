@@ -45,6 +45,7 @@ class Common:
     prompt: Format = "as-is"
     """How an answer is asked for: an instruction that joins each task's system message."""
     seed: int = 0
+    """What sampling and training draw by chance follows from it."""
     eval_samples: int = 8
     """Attempts a task for sampled accuracy and pass@k."""
     max_bad: float = 0.01
@@ -69,11 +70,13 @@ class RunOptions(Common):
     out: Path = Path("runs/run")
     """The run's folder."""
     rounds: int = 3
+    """Rounds of attempts and training; the same command with more of them goes on after the last one."""
     test: str = ""
     """Unseen tasks to measure on; empty takes the world's test split, or holds out a tenth of a file's tasks."""
     drop_contaminated: bool = False
     """Leave out tasks to learn from that are measured on, too; without it they are only named."""
     train: Train = field(default_factory=Train)
+    """Settings of one round's training."""
     track: tuple[str, ...] = ()
     """Trackers that are told of losses and rounds: wandb, trackio, tensorboard."""
     push_to_hub: str = ""
@@ -101,13 +104,17 @@ class DemoOptions:
     """Base model, ReST-EM and VISTA-SFT on the same tasks, with a report: the first thing to run."""
 
     out: Path = Path("runs/demo")
+    """The folder of both runs."""
     tasks: int = 150
     """Questions of each of the two worlds to learn from."""
     test: int = 200
     """Unseen questions of each to measure on."""
     rounds: int = 2
+    """Rounds of attempts and training by each method."""
     seed: int = 0
+    """What sampling and training draw by chance follows from it."""
     report: Path = Path("report.html")
+    """The page with the figures and six traces."""
     json: bool = False
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from . import setup
 from .evaluate import Evaluation, difference
 from .improve import improve
+from .ledger.visible import counted
 from .methods import find
 from .progress import say
 from .report.html import MethodResult, write_report
@@ -39,7 +40,7 @@ def demo(
     base: Evaluation | None = None
     done: dict[str, Improved] = {}
     for name in METHODS:
-        say(f"{NAMES[name]}: {rounds} rounds on {len(tasks)} tasks, measured on {len(unseen)} unseen ones")
+        say(f"{NAMES[name]}: {counted(rounds, 'round')} on {len(tasks)} tasks, measured on {len(unseen)} unseen ones")
         folder = out / name
         done[name] = improve(
             find(name)(), model, tasks, rounds=rounds, out=folder, test=unseen, seed=seed, base=base, manifest=manifest

@@ -14,7 +14,7 @@ from .answers import Grader
 from .cli import emit, parse
 from .errors import UserError
 from .ledger.history import processes, unfinished
-from .ledger.visible import word
+from .ledger.visible import counted, word
 from .store import Store
 from .train import record
 
@@ -67,6 +67,7 @@ class AuditOptions:
     """Rows of the sheet."""
     out: Path = Path("audit.csv")
     seed: int = 0
+    """Which rows are drawn follows from it."""
     json: bool = False
 
 
@@ -124,9 +125,9 @@ def show_folder(store: Store, as_json: bool) -> None:
         print(f"{part}: {seconds:.1f} s{rate}")
     print(f"processes: {work['processes']}, of which ended in order: {work['ended']}; {work['seconds']:.0f} s in all")
     for reason, count in by_reason(gone).items():
-        say_out(f"left out: {count} rows, {word(reason)}")
+        say_out(f"left out: {counted(count, 'row')}, {word(reason)}")
     if gone:
-        print(f"`sharpen show {folder} --left-out` names these {len(gone)} rows")
+        print(f"`sharpen show {folder} --left-out` names {'it' if len(gone) == 1 else f'these {len(gone):,} rows'}")
 
 
 def unfinished_of(store: Store) -> int | None:
@@ -145,7 +146,7 @@ def show_left_out(store: Store, as_json: bool) -> None:
     if not as_json:
         for name, reason in gone:
             say_out(f"{word(name)}: {word(reason)}")
-        print(f"{len(gone)} rows of the task files became no task")
+        print(f"{counted(len(gone), 'row')} of the task files became no task")
 
 
 def show_one(store: Store, task: str, as_json: bool) -> None:
@@ -235,7 +236,7 @@ def export_command(arguments: Sequence[str]) -> None:
     emit({"folder": str(options.folder), "to": options.to, "out": str(out), **asdict(done)}, options.json)
     if not options.json:
         for file, count in done.rows.items():
-            print(f"{out / file}: {count:,} rows")
+            print(f"{out / file}: {counted(count, 'row')}")
         for what, count in (*done.left_out.items(), *done.notes.items()):
             print(f"{'left out: ' if what in done.left_out else ''}{count:,} {what}")
         if done.advice:

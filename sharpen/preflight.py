@@ -18,6 +18,7 @@ from typing import Any
 from .answers import Grader
 from .canary import Canary, check, describe
 from .estimate import Plan, Speeds, Typical, Work, at_most, expected
+from .ledger.visible import counted
 from .models.model import IMAGE, Model, Prompt, Read, Sampling, Write, Written
 from .packing import pack_parts
 from .progress import Progress
@@ -250,10 +251,10 @@ def lines(found: Preflight) -> list[str]:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in list(found.kinds.items())[:12])
     more = f" and {len(found.kinds) - 12} kinds more" if len(found.kinds) > 12 else ""
     said = [
-        f"{found.tasks:,} tasks: {kinds}{more}",
+        f"{counted(found.tasks, 'task')}: {kinds}{more}",
         f"images a task: {', '.join(f'{n} in {count:,}' for n, count in found.images.items())}; "
-        f"{found.with_choices:,} tasks with choices",
-        f"tokens of {found.looked_at:,} prompts: {spread(found.prompt)}",
+        f"{counted(found.with_choices, 'task')} with choices",
+        f"tokens of {counted(found.looked_at, 'prompt')}: {spread(found.prompt)}",
         f"of them images: {spread(found.image)}",
         f"{found.too_long:,} of these prompts leave less than {found.max_tokens:,} of {found.context:,} tokens",
     ]
@@ -271,8 +272,9 @@ def lines(found: Preflight) -> list[str]:
 
 def told(plan: Plan, found: Planned) -> list[str]:
     """Say what a planned run comes to."""
+    rounds, tasks = counted(plan.rounds, "round"), counted(plan.tasks, "task")
     return [
-        f"the planned run: {plan.rounds} rounds on {plan.tasks:,} tasks, {plan.measured:,} measured on",
+        f"the planned run: {rounds} on {tasks}, {plan.measured:,} measured on",
         f"  if its attempts are like these: {amount(found.expected, found.hours, found.gigabytes)}",
         f"  at most: {amount(found.at_most, found.hours_at_most, found.gigabytes_at_most)}",
         f"  at most is {plan.limit:,} tokens for every attempt, all first ones failed and all continuations right",

@@ -21,6 +21,7 @@ from .data.tables import READERS
 from .errors import require
 from .estimate import Plan
 from .intake import held_out_of
+from .ledger.visible import counted
 from .models.settings import Loading
 from .progress import say
 from .prompts import Format, asked_in
@@ -59,6 +60,7 @@ class PreflightOptions:
     max_tokens: int | None = None
     """Most new tokens of an attempt."""
     rounds: int = 3
+    """Rounds that are planned."""
     test: str = ""
     """Unseen tasks that would be measured on; empty takes what `sharpen run` takes: a tenth, or a world's own."""
     measured: int | None = None
@@ -112,7 +114,7 @@ def preflight_command(arguments: Sequence[str]) -> int:
     plan, of_weights = plan_of(options, model, tasks), weight_bytes(model.folder, model.net.dtype.itemsize)
     cutting = (method.top, CALIBRATIONS[method.calibration]) if plan.resamples else None
     found = preflight(model, tasks, plan, options.grader, of_weights, cutting)
-    told = [f"{len(data.skipped):,} rows of {options.tasks} left out", *lines(found)]
+    told = [f"{counted(len(data.skipped), 'row')} of {options.tasks} left out", *lines(found)]
     command = shlex.join(["sharpen", "check", *arguments])
     write_prompts(options.html, command, told, found.examples, model.render.pieces)
     left_out = [{"id": name, "reason": reason} for name, reason in data.skipped]

@@ -14,6 +14,7 @@ from .errors import UserError
 from .evaluate import Evaluation
 from .incoming import identity_of
 from .ledger.tally import Tally
+from .ledger.visible import counted
 from .models.model import Model
 from .progress import say
 from .statistics import Interval, span
@@ -117,22 +118,23 @@ def flat(manifest: Mapping[str, Any]) -> dict[str, object]:
 
 
 def short(value: object) -> str:
-    """Cut a hash to twelve digits; anything else is shown whole."""
-    text = str(value)
+    """Cut a hash to twelve digits; what is not set is called so, and anything else is shown whole."""
+    text = str(value) if value not in (None, "") else "none"
     return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def announce(tally: Tally, events: Mapping[tuple[str, str], int], timings: Mapping[str, tuple[float, int]]) -> None:
     """Say in words what a collection brought and how fast, and everything that was left out, with its reason."""
     t = tally
+    first = t.unknown - t.unknown_resumed
     say(
-        f"  {t.attempts} attempts at {t.tasks} tasks: {t.correct} correct, {t.unknown - t.unknown_resumed} unknown, "
-        f"{t.unsolved_before} tasks without a correct one"
+        f"  {counted(t.attempts, 'attempt')} at {counted(t.tasks, 'task')}: {t.correct} correct, {first} unknown, "
+        f"{counted(t.unsolved_before, 'task')} without a correct one"
     )
     if t.resumed:
         say(
             f"  {t.resumed} resumed from a prefix: {t.rescued} correct, {t.unknown_resumed} unknown, "
-            f"{t.unsolved_after} tasks still without"
+            f"{counted(t.unsolved_after, 'task')} still without"
         )
     if rate := throughput(tally, timings):
         say(f"  {rate}")

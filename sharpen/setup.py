@@ -22,7 +22,7 @@ from .data.sources import file_hash
 from .errors import TaskError, UserError
 from .incoming import Incoming, identity_of
 from .intake import UNSEEN, Apart, Intake, held_out_of
-from .ledger.visible import word
+from .ledger.visible import counted, word
 from .progress import say
 from .types import Task, digest
 
@@ -134,6 +134,8 @@ def train_and_test(
             unseen = labelled(own, "test", max_bad, grader, allow_bad_gold, format)
         except TaskError as error:  # no run will come to hold those of the other file
             raise TaskError(str(error), [*intake.left_out, *error.rows]) from error
+        others = "" if test else "; name others by --test"
+        say(f"  measured on {counted(len(unseen.tasks), 'task')} of {own}{others}")
         intake.left_out += unseen.skipped
         return Data(_and_rest(tasks, intake), unseen.tasks, intake.left_out)
     held_out = held_out_of(tasks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,33 @@ def test_every_setting_of_a_method_is_an_option(capsys: pytest.CaptureFixture[st
     assert all(
         option in text for option in ("--samples", "--resamples", "--threshold", "--train.lr", "--model", "--rounds")
     )
+
+
+def test_every_option_of_run_says_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")  # wider, two options stand side by side
+    with pytest.raises(SystemExit):
+        cli.run(["run", "rest_em", "--help"])
+    text = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
+    for words in (
+        "draw by chance follows from it. (default: 0)",
+        "goes on after the last one. (default: 3)",
+        "The extraction steps in order;",
+        "a number may have and be right",
+        "what only algebra could decide is unknown.",
+        "Hard limit of one algebraic check",
+        "Least overlap that is right",
+    ):
+        assert words in text, words
+
+
+def test_how_many_tasks_are_measured_on_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = train_and_test("digits:8", "", 1)
+    assert (len(data.tasks), len(data.test)) == (8, 200)
+    assert "  measured on 200 tasks of digits:200; name others by --test\n" in capsys.readouterr().err
+    train_and_test("digits:8", tasks_file(tmp_path, ROW), 1)
+    assert f"  measured on 1 task of {tmp_path}/tasks.jsonl\n" in capsys.readouterr().err
 
 
 def test_list_names_methods_and_worlds(capsys: pytest.CaptureFixture[str]) -> None:

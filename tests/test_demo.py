@@ -21,7 +21,7 @@ def improved(resumed: Sequence[int], greedy: float, sampled: float) -> Improved:
     """A run of eight tasks, all alike."""
     per_task = {column: {f"t{i}": value for i in range(8)} for column, value in
                 (("greedy", greedy), ("sampled", sampled))}  # fmt: skip
-    found = Evaluation(NONE, NONE, {}, {}, NONE, 0, {}, per_task)
+    found = Evaluation(NONE, NONE, {}, {}, NONE, 0, 0, {}, per_task)
     tallies = [Tally(8, 80, 40, 0, n, 0, 0, 0, 0, 0, 40, 900) for n in resumed]
     return Improved(None, [Round(i, t, found, {}, {}, True) for i, t in enumerate(tallies, 1)], None)  # type: ignore[arg-type]
 

@@ -60,3 +60,17 @@ def test_a_run_of_another_method_is_not_written_over(capsys: pytest.CaptureFixtu
     assert "(method.threshold 0.0 -> -0.5): its rounds are replaced" in capsys.readouterr().err
     announce_folder(Path("mine"), {}, before)
     assert capsys.readouterr().err == ""
+
+
+def test_one_of_a_thing_is_no_several(capsys: pytest.CaptureFixture[str]) -> None:
+    announce(Tally(1, 1, 0, 1, 1, 0, 0, 1, 1, 0, 0, 9, 1), {}, {})
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        "  1 attempt at 1 task: 0 correct, 0 unknown, 1 task without a correct one",
+        "  1 resumed from a prefix: 0 correct, 1 unknown, 1 task still without",
+    ]
+
+
+def test_a_setting_that_is_no_more_set_is_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
+    before, now = ({"settings": {"test": test, "method": {"k": 2}}} for test in ("mine.jsonl", ""))
+    announce_folder(Path("r"), before, now)
+    assert "(test mine.jsonl -> none)" in capsys.readouterr().err

@@ -76,7 +76,8 @@ class Reading:
         allow = f", or leave them out with --max-bad {math.ceil(100 * bad / rows) / 100}" if bad < rows else ""
         why = " (each needs an 'answer' to verify attempts against)" if unlabelled else ""
         seen = f"{rows}" if self.whole else f"the first {rows}"
-        message = f"{self.name}: {bad} of {seen} rows cannot be used: {named}{more}. Repair them{why}{allow}"
+        of = f"{bad} of {seen} row{'' if rows == 1 else 's'} cannot be used"
+        message = f"{self.name}: {of}: {named}{more}. Repair them{why}{allow}"
         raise TaskError(message, skipped)
 
 

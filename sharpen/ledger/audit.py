@@ -17,7 +17,7 @@ from ..errors import UserError, require
 from ..store import Store
 from ..types import Task, digest
 from .records import gold_key
-from .visible import visible
+from .visible import counted, visible
 
 SORTS = ("disagreement", "partly unknown", "unknown", "right", "wrong")
 """Right to one grader and wrong to another; unknown to some only; and what all graders say alike."""
@@ -195,7 +195,7 @@ def require_free(path: Path) -> None:
     if not ours:
         raise UserError(f"{path} is there and is no audit sheet as it was written; {other}")
     if filled:
-        raise UserError(f"{path} holds human entries in {filled} rows, which would be lost; {other}")
+        raise UserError(f"{path} holds human entries in {counted(filled, 'row')}, which would be lost; {other}")
 
 
 def write(path: Path, head: Sequence[str], body: Iterable[Sequence[str]]) -> None:

@@ -23,6 +23,11 @@ def word(value: object) -> str:
     return visible(str(value), keep="")
 
 
+def counted(n: int, what: str) -> str:
+    """Return a number of things by name: 1 row, 2,000 rows."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def hides(character: str) -> bool:
     """Whether a character is one that a reader does not see as itself."""
     return unicodedata.category(character) in HIDDEN and character not in JOINERS

@@ -146,7 +146,7 @@ def test_a_sheet_with_entries_is_never_overwritten(
             writer.writerows([{**rows[0], column: "right"}, *rows[1:]])
         held = out.read_bytes()
         assert cli.run(command) == 2
-        assert "holds human entries in 1 rows" in capsys.readouterr().err
+        assert "holds human entries in 1 row," in capsys.readouterr().err
         assert out.read_bytes() == held
     for foreign in (b"my notes\n", b"\xff\xfe\x00", b"why;task;human\nx;y;right\n"):
         out.write_bytes(foreign)
@@ -177,11 +177,13 @@ def test_places_of_the_wrong_kind_are_said(folder: Path, tmp_path: Path, capsys:
     ):
         assert cli.run(["audit", str(folder), "--out", str(out)]) == 2
         assert told in capsys.readouterr().err
+    empty = tmp_path / "empty"
+    empty.mkdir()
     for command in ("audit", "regrade", "check", "show"):
         for place, told in (
             (file, f"{file} is a file, not a folder; give the --out of a run"),
             (tmp_path / "no", f"{tmp_path}/no does not exist; give the --out of a run"),
-            (tmp_path, f"{tmp_path} is no run folder: it holds no ledger.db; give the --out of a run"),
+            (empty, f"{empty} is no run folder: it holds no ledger.db; give the --out of a run"),
         ):
             assert cli.run([command, str(place)]) == 2
             assert told in capsys.readouterr().err

@@ -58,7 +58,7 @@ def test_a_run_says_the_share_and_show_counts_reasons_and_names_all(
     assert [line.split(" in ")[0] for line in lines] == [
         "left out: 25 rows, image … is not a file",
         "left out: 2 rows, has no question or problem or query; its columns are id",
-        "left out: 1 rows, its gold answer … fails its grader (gold_unparsable)",
+        "left out: 1 row, its gold answer … fails its grader (gold_unparsable)",
         f"`sharpen show {folder} --left-out` names these 28 rows",
     ]
     assert cli.run(["show", str(folder), "--left-out"]) == 0
