@@ -220,7 +220,10 @@ def test_a_run_finds_the_same_tasks(
 
 
 def test_vista_runs_from_a_parquet_file(tasks: list[Task], tmp_path: Path) -> None:
-    attempts = ran(written("EasyR1", tasks, tmp_path / "easyr1"), tmp_path / "run")
+    """With the system message that the tiny model learnt to answer under: without it, it seldom ends its thought."""
+    system = "read the digits of the grid, think, then answer."
+    spec = parquet(tmp_path / "t.parquet", [{**easyr1(tmp_path, task), "system": system} for task in tasks])
+    attempts = ran(spec, tmp_path / "run")
     assert {(task, verb) for _, task, verb, _, _ in attempts} >= {(task.id, "sample") for task in tasks}
     assert query(tmp_path / "run", "SELECT count(*) FROM examples")[0][0] > 0
 
@@ -232,7 +235,7 @@ def test_vista_makes_the_same_attempts_from_each(
     want = None
     for number, name in enumerate(LAYOUTS):
         spec = written(name, tasks, tmp_path / f"in-{number}")
-        attempts = ran(spec, tmp_path / f"out-{number}")
+        attempts = ran(spec, tmp_path / f"out-{number}", ends=2)  # no attempt is right without the system message
         assert f"{spec} read as {LAYOUTS[name][3]}\n" in capsys.readouterr().err
         assert len(attempts) >= 4 * len(tasks)
         want = want or attempts
