@@ -44,7 +44,7 @@ class Loading:
     def __post_init__(self) -> None:
         require(self.max_side >= 0, "max-side", self.max_side, "a number of pixels, or 0 for the full size")
         known = self.device.partition(":")[0] in DEVICES
-        require(known, "device", self.device, "cpu, cuda or cuda:N; no other kind of device is tried")
+        require(known, "loading.device", self.device, "cpu, cuda or cuda:N; no other kind of device is tried")
         require(not (self.device and self.device_map), "device-map", self.device_map, "either a device or a device map")
 
     def require_trainable(self) -> None:

@@ -98,6 +98,23 @@ def recount(name: str, by: int) -> Damage:
     return damage
 
 
+def forget(folder: Path, number: int, *names: str) -> None:
+    """Take figures out of a round's result, as a program that did not know them left it."""
+    ((run, grader, text),) = query(folder, f"SELECT run, grader, result FROM rounds WHERE round = {number}")
+    result = json.loads(text)
+    for name in names:
+        del result[name]
+    with Store(folder) as store:
+        sealed = round_seal(store.db, number, run, grader, json.dumps(result))
+    change(folder, f"UPDATE rounds SET result = ?, seal = ? WHERE round = {number}", json.dumps(result), sealed)
+
+
+def test_a_folder_of_before_some_figures_were_counted_has_no_fault(folder: Path) -> None:
+    forget(folder, 0, "no_answer")
+    forget(folder, 1, "no_answer", "unknown_resumed")
+    assert found(folder) == []
+
+
 def remeasure(name: str, value: object, number: int = 1) -> Damage:
     """A measured number that does not follow from the verdicts, in a result whose seal fits it."""
 
@@ -369,6 +386,7 @@ PLANTED: dict[str, tuple[Damage, str, str]] = {
     "an accuracy": (remeasure("accuracy", {"value": 0.5}), "rounds", "accuracy: its result says {'value': 0.5}"),
     "a base accuracy": (remeasure("blind_accuracy", None, 0), "rounds", "blind_accuracy: its result says None"),
     "a pass rate": (remeasure("pass_at", {"2": 0.5}), "rounds", "pass_at: its result says"),
+    "no answer of an evaluation": (remeasure("no_answer", 9), "rounds", "no_answer: its result says 9"),
     "unknown of an evaluation": (remeasure("unknown_in_test", 9), "rounds", "unknown_in_test: its result says 9"),
     "seconds of a round": (recount("seconds", 1), "rounds", "its seal does not fit"),
     "a run gone": (sql("DELETE FROM runs"), "rounds", "its run 1 is not in runs"),

@@ -105,7 +105,7 @@ def test_a_kernel_that_is_not_there_is_refused_by_name(random_folder: Path) -> N
 
 @pytest.mark.parametrize("device", ["mps", "gpu", "cudas:1"])
 def test_a_kind_of_device_that_is_not_known_is_refused_by_name(device: str) -> None:
-    with pytest.raises(UserError, match=f"--device {device} cannot be used; give cpu, cuda or cuda:N"):
+    with pytest.raises(UserError, match=f"--loading.device {device} cannot be used; give cpu, cuda or cuda:N"):
         Loading(device=device)
 
 
